@@ -1,0 +1,3 @@
+//! The core of Làng Số: documents, merging, admission and the exchange. No clock, no network, no randomness of its own.
+
+pub mod ids;
