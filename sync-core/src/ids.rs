@@ -100,7 +100,9 @@ ulid_newtype!(
 /// Reads a CBOR byte string of exactly `N` bytes.
 pub(crate) fn fixed_bytes<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], DecodeError> {
     let position = d.position();
-    d.bytes()?.try_into().map_err(|_| DecodeError::message("byte string of another length").at(position))
+    d.bytes()?
+        .try_into()
+        .map_err(|_| DecodeError::message("byte string of another length").at(position))
 }
 
 /// The class of a document: what it holds, who writes it and who reads it (`docs/protocol.md`).
@@ -232,9 +234,13 @@ impl FromStr for Month {
             let (year, month) = text.split_once('-')?;
             let (year, month): (i32, i32) = (year.parse().ok()?, month.parse().ok()?);
             (1..=12).contains(&month).then_some(())?;
-            u16::try_from((year - FIRST_YEAR) * 12 + month - 1).ok().map(Month)
+            u16::try_from((year - FIRST_YEAR) * 12 + month - 1)
+                .ok()
+                .map(Month)
         };
-        parse().filter(|month| month.to_string() == text).ok_or(InvalidId("month"))
+        parse()
+            .filter(|month| month.to_string() == text)
+            .ok_or(InvalidId("month"))
     }
 }
 
@@ -267,7 +273,11 @@ impl DocumentId {
 
     /// The ledger of a hamlet's month.
     pub fn ledger(unit: UnitId, month: Month) -> Self {
-        Self { class: Class::Ledger, unit, period: Some(month) }
+        Self {
+            class: Class::Ledger,
+            unit,
+            period: Some(month),
+        }
     }
 
     /// What it holds.
@@ -287,7 +297,10 @@ impl DocumentId {
 
     /// The unit of permission it belongs to.
     pub fn scope(&self) -> Scope {
-        Scope { unit: self.unit, class: self.class }
+        Scope {
+            unit: self.unit,
+            class: self.class,
+        }
     }
 }
 
@@ -308,7 +321,10 @@ impl FromStr for DocumentId {
             let class = Class::ALL.into_iter().find(|class| class.name() == name)?;
             let unit = parts.next()?.parse().ok()?;
             let period = parts.next().map(str::parse).transpose().ok()?;
-            parts.next().is_none().then(|| DocumentId::new(class, unit, period))?
+            parts
+                .next()
+                .is_none()
+                .then(|| DocumentId::new(class, unit, period))?
         };
         parse().ok_or(InvalidId("document id"))
     }
@@ -329,7 +345,11 @@ impl<'b, C> Decode<'b, C> for DocumentId {
         if d.array()? != Some(3) {
             return Err(DecodeError::message("a document id has three parts").at(position));
         }
-        let (class, unit, period) = (Class::decode(d, ctx)?, UnitId::decode(d, ctx)?, Option::decode(d, ctx)?);
+        let (class, unit, period) = (
+            Class::decode(d, ctx)?,
+            UnitId::decode(d, ctx)?,
+            Option::decode(d, ctx)?,
+        );
         DocumentId::new(class, unit, period)
             .ok_or_else(|| DecodeError::message("period does not fit the class").at(position))
     }
@@ -353,8 +373,16 @@ mod tests {
     #[test]
     fn a_month_begins_at_midnight_in_vietnam() {
         let last_utc_hours_of_october = 1_730_394_000_000; // 2024-10-31T17:00:00Z
-        assert_eq!(Month::of_millis(last_utc_hours_of_october).unwrap().to_string(), "2024-11");
-        assert_eq!(Month::of_millis(last_utc_hours_of_october - 1).unwrap().to_string(), "2024-10");
+        assert_eq!(
+            Month::of_millis(last_utc_hours_of_october).unwrap().to_string(),
+            "2024-11"
+        );
+        assert_eq!(
+            Month::of_millis(last_utc_hours_of_october - 1)
+                .unwrap()
+                .to_string(),
+            "2024-10"
+        );
     }
 
     #[test]

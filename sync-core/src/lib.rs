@@ -1,5 +1,25 @@
 //! The core of Làng Số: documents, merging, admission and the exchange. No clock, no network, no randomness of its own.
+//!
+//! A tour, in the order in which a record travels:
+//!
+//! 1. [`edit`]: what a person means to do, held to every limit before it is saved; personal data is sealed by [`seal`].
+//! 2. [`document`]: the edit becomes one change of one automerge document, whose [`document::schema`] it obeys.
+//! 3. [`replica`]: the phone. The change is saved in a [`local_store`] and waits in the outbox.
+//! 4. [`protocol`]: one request carries signed batches ([`signature`]) up and pages down.
+//! 5. [`preflight`] and [`admission`]: what may enter a document from outside, as a plan.
+//! 6. [`projection`]: which rows follow, on the server and on the phone alike.
+//! 7. [`digest`]: whether two stores hold the same.
 
+pub mod admission;
+pub mod digest;
+pub mod document;
+pub mod edit;
 pub mod ids;
+pub mod local_store;
+pub mod preflight;
+pub mod projection;
+pub mod protocol;
+pub mod record;
+pub mod replica;
 pub mod seal;
 pub mod signature;

@@ -4,7 +4,11 @@
 //! not know. `docs/protocol.md` is the authority; the golden bytes in `tests/golden` hold each version to it. How a
 //! body is compressed and bounded is in [`body`]. What the messages *mean* is elsewhere: admission and the replica.
 
-pub mod body;
+mod body;
+
+pub use body::{
+    Body, BodyError, CONTENT_TYPE, decode_request, decode_response, encode_request, encode_response,
+};
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -35,6 +39,8 @@ pub mod limits {
     pub const BATCH_CHANGES: usize = 500;
     /// Largest sum of change sizes in one batch, in bytes.
     pub const BATCH_BYTES: usize = 256 * 1024;
+    /// Largest sum of change sizes in one request, in bytes: even if nothing compresses, the body is not too large.
+    pub const PUSH_BYTES: usize = 448 * 1024;
     /// Most batches in one request.
     pub const PUSH_BATCHES: usize = 64;
     /// Largest page of items a server sends, in bytes before compression, whatever the phone asks for.
@@ -181,7 +187,11 @@ impl Keys {
 
     /// The key of a record created in this batch.
     pub fn of(&self, record: RecordId) -> Option<RecordKey> {
-        let listed = self.listed.iter().find(|listed| listed.record == record).map(|listed| listed.key.clone());
+        let listed = self
+            .listed
+            .iter()
+            .find(|listed| listed.record == record)
+            .map(|listed| listed.key.clone());
         listed.or_else(|| self.seed.as_ref().map(|seed| seed.record_key(record)))
     }
 
@@ -465,6 +475,14 @@ pub struct ScopeSet {
     /// Whether keys of sealed fields come down.
     #[n(4)]
     pub personal_read: bool,
+}
+
+impl ScopeSet {
+    /// Whether documents like this one come down.
+    pub fn covers(&self, document: &DocumentId) -> bool {
+        document.period().is_none_or(|month| month >= self.since)
+            && self.read.binary_search(&document.scope()).is_ok()
+    }
 }
 
 /// A question that narrows a digest mismatch.

@@ -40,7 +40,7 @@ impl SealedField {
     ];
 
     /// Its key in the record's map.
-    pub fn key(self) -> &'static str {
+    pub const fn key(self) -> &'static str {
         match self {
             SealedField::CitizenName => "citizen_name",
             SealedField::CitizenPhone => "citizen_phone",

@@ -58,7 +58,10 @@ pub fn encode_response(message: &SyncResponse) -> Body {
 /// # Errors
 /// [`BodyError`]; nothing larger than [`limits::INFLATED_BYTES`] is ever held.
 pub fn decode_request(bytes: &[u8], compressed: bool) -> Result<SyncRequest, BodyError> {
-    let ratio_cap = bytes.len().saturating_mul(limits::INFLATE_RATIO).max(limits::INFLATE_FLOOR);
+    let ratio_cap = bytes
+        .len()
+        .saturating_mul(limits::INFLATE_RATIO)
+        .max(limits::INFLATE_FLOOR);
     decode(bytes, compressed, ratio_cap.min(limits::INFLATED_BYTES))
 }
 
@@ -73,11 +76,20 @@ pub fn decode_response(bytes: &[u8], compressed: bool) -> Result<SyncResponse, B
 fn encode<T: Encode<()>>(message: &T, level: i32) -> Body {
     let plain = to_vec(message);
     if plain.len() < COMPRESS_FROM_BYTES {
-        return Body { bytes: plain, compressed: false };
+        return Body {
+            bytes: plain,
+            compressed: false,
+        };
     }
     match zstd::bulk::compress(&plain, level) {
-        Ok(bytes) if bytes.len() < plain.len() => Body { bytes, compressed: true },
-        Ok(_) | Err(_) => Body { bytes: plain, compressed: false },
+        Ok(bytes) if bytes.len() < plain.len() => Body {
+            bytes,
+            compressed: true,
+        },
+        Ok(_) | Err(_) => Body {
+            bytes: plain,
+            compressed: false,
+        },
     }
 }
 
@@ -107,8 +119,17 @@ fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8], compressed: bool, cap: usize)
 /// Inflates in a stream that stops at the cap: the size that a frame claims is never believed.
 fn inflate(bytes: &[u8], cap: usize) -> Result<Vec<u8>, BodyError> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(|_| BodyError::Compression)?;
-    decoder.window_log_max(WINDOW_LOG_MAX).map_err(|_| BodyError::Compression)?;
+    decoder
+        .window_log_max(WINDOW_LOG_MAX)
+        .map_err(|_| BodyError::Compression)?;
     let mut plain = Vec::with_capacity(bytes.len().saturating_mul(2).min(cap));
-    decoder.take(cap as u64 + 1).read_to_end(&mut plain).map_err(|_| BodyError::Compression)?;
-    if plain.len() > cap { Err(BodyError::TooLarge(cap)) } else { Ok(plain) }
+    decoder
+        .take(cap as u64 + 1)
+        .read_to_end(&mut plain)
+        .map_err(|_| BodyError::Compression)?;
+    if plain.len() > cap {
+        Err(BodyError::TooLarge(cap))
+    } else {
+        Ok(plain)
+    }
 }

@@ -1,0 +1,202 @@
+//! Admission: what may enter a document from outside, decided step by step, cheapest first.
+//!
+//! `apply_changes` of automerge is not safe on bytes from outside: well-formed lies panic, hang, exhaust memory, or leave
+//! a document that never loads again, here or on another phone. So each change goes through pure steps – preflight
+//! without automerge, [sequence](sequence), [profile](profile), [shadow apply](shadow) – and what comes out is a
+//! [`Plan`]: the document as it would be, and what is new in it. Nothing is changed until a plan is adopted.
+//!
+//! Not here: who sends (signatures and devices are checked before), and storing.
+
+mod profile;
+mod sequence;
+mod shadow;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::{ActorId, Automerge, ChangeHash, Patch};
+
+use crate::document::Document;
+use crate::document::history::Node;
+use crate::edit::EditKind;
+use crate::ids::{AccountId, DeviceId, RecordId};
+use crate::preflight::PreflightError;
+use crate::projection::{RowChange, project};
+
+/// Most heads that a document may have: the next honest commit names each of them.
+pub const DOCUMENT_HEADS: usize = 64;
+/// Most heads that one device adds to a document.
+pub const DEVICE_HEADS: usize = 2;
+
+/// Where the bytes come from, which says how far they are believed.
+#[derive(Clone, Copy)]
+pub enum Gate<'a> {
+    /// From a device: every step.
+    Device {
+        /// Whose edits they claim to be; the batch is signed for this account.
+        account: AccountId,
+        /// The device that signed.
+        device: DeviceId,
+        /// What they may do.
+        authority: &'a dyn Authority,
+    },
+    /// From the log, directly or through the server: admitted once, so authority and profile are settled. What would
+    /// harm the document is still kept out.
+    Log,
+}
+
+impl std::fmt::Debug for Gate<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Gate::Device { account, device, .. } => f
+                .debug_struct("Device")
+                .field("account", account)
+                .field("device", device)
+                .finish_non_exhaustive(),
+            Gate::Log => f.write_str("Log"),
+        }
+    }
+}
+
+/// What admission asks about the sender.
+pub trait Authority {
+    /// The device that an actor belongs to, if it has written before.
+    fn owner(&self, actor: &ActorId) -> Option<DeviceId>;
+    /// Whether the account may make edits of this kind in this document.
+    fn may(&self, kind: EditKind) -> bool;
+}
+
+/// Why a batch is not merged. Codes are stable; nothing of the content is in them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It stands on changes that are not here.
+    #[error("{} changes are missing", .0.len())]
+    MissingDeps(Vec<ChangeHash>),
+    /// Another content stands under the same actor and sequence number.
+    #[error("actor {actor} forked at {seq}")]
+    ActorFork {
+        /// Whose sequence.
+        actor: ActorId,
+        /// Where.
+        seq: u64,
+    },
+    /// Well made, but not to be merged without a person's decision.
+    #[error("quarantined: {0}")]
+    Quarantined(&'static str),
+    /// Not something that this software makes.
+    #[error("rejected: {0}")]
+    Rejected(&'static str),
+}
+
+impl From<PreflightError> for Refusal {
+    fn from(error: PreflightError) -> Self {
+        Refusal::Rejected(error.code())
+    }
+}
+
+/// What admission found.
+#[derive(Debug)]
+pub enum Admission {
+    /// Every change is here already.
+    Duplicate,
+    /// Something is new.
+    Plan(Box<Plan>),
+}
+
+/// A document as it would be, and what is new in it.
+#[derive(Debug)]
+pub struct Plan {
+    /// The heads it was made for, ascending.
+    pub before: Vec<ChangeHash>,
+    /// The heads afterwards, ascending.
+    pub after: Vec<ChangeHash>,
+    /// The changes that are new, in the order in which they came.
+    pub new: Vec<NewChange>,
+    doc: Automerge,
+    patches: Vec<Patch>,
+}
+
+/// One change that is new to a document.
+#[derive(Clone, Debug)]
+pub struct NewChange {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// Its place in the history.
+    pub node: Node,
+    /// Its place among the chunks that came.
+    pub index: usize,
+    /// The record that it creates, if it creates one. Not told at [`Gate::Log`].
+    pub creates: Option<RecordId>,
+}
+
+/// Judges `chunks`, in the order in which they came, against `document`.
+///
+/// # Errors
+/// [`Refusal`]: all or nothing, no change of a refused batch is in any plan.
+pub fn admit(document: &Document, chunks: &[&[u8]], gate: Gate<'_>) -> Result<Admission, Refusal> {
+    // Every step is meant not to panic. This is for the day on which one does: it costs a batch, not the server.
+    catch_unwind(AssertUnwindSafe(|| admit_guarded(document, chunks, gate)))
+        .unwrap_or(Err(Refusal::Rejected("admission_panicked")))
+}
+
+fn admit_guarded(document: &Document, chunks: &[&[u8]], gate: Gate<'_>) -> Result<Admission, Refusal> {
+    let steps = sequence::check(document.history(), chunks, gate)?;
+    if steps.is_empty() {
+        return Ok(Admission::Duplicate);
+    }
+    let changes = shadow::parse(&steps)?;
+    let created = match gate {
+        Gate::Device {
+            account,
+            device,
+            authority,
+        } => profile::check(
+            document,
+            &steps,
+            &changes,
+            profile::Signer {
+                account,
+                device,
+                authority,
+            },
+        )?,
+        Gate::Log => vec![None; steps.len()],
+    };
+    let after = sequence::heads_after(document.history(), &steps, gate)?;
+    let shadow = shadow::apply(document, &steps, changes, &after)?;
+    let new = steps
+        .into_iter()
+        .zip(created)
+        .map(|(step, creates)| NewChange {
+            hash: step.hash,
+            index: step.index,
+            node: step.node,
+            creates,
+        })
+        .collect();
+    let plan = Plan {
+        before: document.heads(),
+        after,
+        new,
+        doc: shadow.doc,
+        patches: shadow.patches,
+    };
+    Ok(Admission::Plan(Box::new(plan)))
+}
+
+impl Document {
+    /// Becomes what the plan made of it, and tells which rows follow.
+    ///
+    /// The plan must have been made for this very state.
+    pub fn adopt(&mut self, plan: Plan) -> Vec<RowChange> {
+        debug_assert_eq!(
+            plan.before,
+            self.heads(),
+            "a plan is adopted by the state that it was made for"
+        );
+        self.go_on_with(plan.doc, plan.new.into_iter().map(|new| (new.hash, new.node)));
+        project(self, &plan.patches)
+    }
+}
+
+#[cfg(test)]
+mod tests;

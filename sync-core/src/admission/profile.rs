@@ -1,0 +1,422 @@
+//! Profile: which operations our own edits are made of, and which edit a change is.
+//!
+//! A change is judged against its causal past – what its author could see –, never against the document as it is now:
+//! naming something concurrent applies here and panics an honest phone that holds only the deps. For the changes of the
+//! document that past is read out of automerge; for earlier changes of the same batch it is the [`Overlay`].
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, Change, ChangeHash, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
+
+use super::sequence::Step;
+use super::{Authority, Refusal};
+use crate::document::schema::{Rule, UNKNOWN_FIELDS};
+use crate::document::{Document, ledger};
+use crate::edit::EditKind;
+use crate::ids::{AccountId, DeviceId, RecordId};
+
+/// Who signed the batch, and what it may do.
+#[derive(Clone, Copy)]
+pub(super) struct Signer<'a> {
+    pub(super) account: AccountId,
+    pub(super) device: DeviceId,
+    pub(super) authority: &'a dyn Authority,
+}
+
+/// Recognises the edit in every step and asks the policy about it. Gives the record that each step creates.
+pub(super) fn check(
+    document: &Document,
+    steps: &[Step<'_>],
+    changes: &[Change],
+    signer: Signer<'_>,
+) -> Result<Vec<Option<RecordId>>, Refusal> {
+    let mut overlay = Overlay::default();
+    steps
+        .iter()
+        .zip(changes)
+        .enumerate()
+        .map(|(at, (step, change))| {
+            let reader = Reader {
+                document,
+                step,
+                at,
+                overlay: &overlay,
+                signer,
+            };
+            let edit = reader.recognise(change)?;
+            if !signer.authority.may(edit.kind) {
+                return Err(Refusal::Quarantined("not_permitted"));
+            }
+            let creates = edit.creates.is_some().then_some(edit.record);
+            overlay.add(at, edit);
+            Ok(creates)
+        })
+        .collect()
+}
+
+/// An edit as its operations tell it.
+struct Recognised {
+    kind: EditKind,
+    record: RecordId,
+    /// The operation that makes the record's map.
+    creates: Option<OpId>,
+    writes: Vec<FieldWrite>,
+}
+
+/// One operation on one field.
+struct FieldWrite {
+    key: String,
+    op: OpId,
+    /// `None` deletes.
+    value: Option<ScalarValue>,
+    preds: Vec<OpId>,
+}
+
+/// What the earlier steps of a batch did.
+#[derive(Default)]
+struct Overlay {
+    created: HashMap<OpId, (usize, RecordId)>,
+    taken: HashSet<RecordId>,
+    writes: HashMap<(RecordId, String), Vec<(usize, FieldWrite)>>,
+}
+
+impl Overlay {
+    fn add(&mut self, at: usize, edit: Recognised) {
+        if let Some(op) = edit.creates {
+            self.created.insert(op, (at, edit.record));
+            self.taken.insert(edit.record);
+        }
+        for write in edit.writes {
+            self.writes
+                .entry((edit.record, write.key.clone()))
+                .or_default()
+                .push((at, write));
+        }
+    }
+}
+
+/// One step, and what it may see.
+struct Reader<'a> {
+    document: &'a Document,
+    step: &'a Step<'a>,
+    at: usize,
+    overlay: &'a Overlay,
+    signer: Signer<'a>,
+}
+
+/// Where a change's fields go.
+struct Target {
+    record: RecordId,
+    /// The operation that made the map.
+    map: OpId,
+    /// Its object, when it was in the document before the batch.
+    object: Option<ObjId>,
+    /// Whether this very change makes it.
+    new: bool,
+}
+
+impl Reader<'_> {
+    fn recognise(&self, change: &Change) -> Result<Recognised, Refusal> {
+        let actor = change.actor_id();
+        let ops = change.decode().operations;
+        let first = ops.first().ok_or(Refusal::Rejected("no_operations"))?;
+        let (target, fields) = match self.creation(first, actor)? {
+            Some(target) => (target, ops.get(1..).unwrap_or_default()),
+            None => (self.existing(first)?, ops.as_slice()),
+        };
+        let offset = self.step.start_op + (ops.len() - fields.len()) as u64;
+        let (mut writes, mut keys, mut settles) = (Vec::new(), HashSet::new(), true);
+        for (op, counter) in fields.iter().zip(offset..) {
+            let (write, settle) = self.field(&target, op, OpId(counter, actor.clone()))?;
+            if !keys.insert(write.key.clone()) {
+                return Err(Refusal::Rejected("field_twice"));
+            }
+            settles &= settle;
+            writes.push(write);
+        }
+        let kind = self.kind(&target, &writes, settles)?;
+        let creates = target.new.then(|| target.map.clone());
+        Ok(Recognised {
+            kind,
+            record: target.record,
+            creates,
+            writes,
+        })
+    }
+
+    /// The record that the first operation makes, if it makes one.
+    fn creation(&self, op: &Op, actor: &ActorId) -> Result<Option<Target>, Refusal> {
+        let OpType::Make(kind) = &op.action else {
+            return Ok(None);
+        };
+        let Key::Map(key) = &op.key else {
+            return Err(Refusal::Rejected("operation"));
+        };
+        let in_records = as_object(&op.obj).as_ref() == Some(self.document.records_object());
+        if *kind != ObjType::Map || !in_records || op.insert {
+            return Err(Refusal::Rejected("operation"));
+        }
+        let record: RecordId = key.parse().map_err(|_| Refusal::Rejected("record_id"))?;
+        if !op.pred.is_empty() {
+            return Err(Refusal::Rejected("record_replaced"));
+        }
+        // Judged against the document as it is: of two maps under one key, one hides the other.
+        if self.document.has_record(record) || self.overlay.taken.contains(&record) {
+            return Err(Refusal::Quarantined("record_exists"));
+        }
+        let map = OpId(self.step.start_op, actor.clone());
+        Ok(Some(Target {
+            record,
+            map,
+            object: None,
+            new: true,
+        }))
+    }
+
+    /// The record that an operation writes to: made by an ancestor, in this batch or before.
+    fn existing(&self, op: &Op) -> Result<Target, Refusal> {
+        let refused = Refusal::Rejected("object_unknown");
+        let ObjectId::Id(map) = &op.obj else {
+            return Err(refused);
+        };
+        if let Some(&(at, record)) = self.overlay.created.get(map) {
+            let seen = self.step.ancestors.contains(at);
+            return seen
+                .then(|| Target {
+                    record,
+                    map: map.clone(),
+                    object: None,
+                    new: false,
+                })
+                .ok_or(refused);
+        }
+        let object = as_object(&op.obj).ok_or_else(|| refused.clone())?;
+        let doc = self.document.automerge();
+        let parent = doc
+            .parents(&object)
+            .ok()
+            .and_then(|mut parents| parents.next())
+            .ok_or_else(|| refused.clone())?;
+        let (true, Prop::Map(key)) = (parent.obj == *self.document.records_object(), parent.prop) else {
+            return Err(refused);
+        };
+        let made_by = doc.hash_for_opid(&object).ok_or_else(|| refused.clone())?;
+        if !self.sees_all() && !self.document.history().reaches(&self.base(), &made_by) {
+            return Err(refused);
+        }
+        let record = key.parse().map_err(|_| refused)?;
+        Ok(Target {
+            record,
+            map: map.clone(),
+            object: Some(object),
+            new: false,
+        })
+    }
+
+    /// One operation on a field, and whether all that it does is to choose among values that were there.
+    fn field(&self, target: &Target, op: &Op, id: OpId) -> Result<(FieldWrite, bool), Refusal> {
+        let (Key::Map(key), false) = (&op.key, op.insert) else {
+            return Err(Refusal::Rejected("operation"));
+        };
+        if op.obj != ObjectId::Id(target.map.clone()) {
+            return Err(Refusal::Rejected("two_records"));
+        }
+        let preds: Vec<OpId> = op.pred.iter().cloned().collect();
+        let visible = if target.new {
+            Vec::new()
+        } else {
+            self.visible(target, key)
+        };
+        let twice = preds.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        if twice || !preds.iter().all(|pred| visible.iter().any(|(op, _)| op == pred)) {
+            return Err(Refusal::Rejected("preds"));
+        }
+        let value = match &op.action {
+            OpType::Put(value) => Some(value.clone()),
+            OpType::Delete => None,
+            OpType::Make(_) | OpType::Increment(_) | OpType::MarkBegin(_) | OpType::MarkEnd(_) => {
+                return Err(Refusal::Rejected("operation"));
+            }
+        };
+        let keeps_winner = visible
+            .iter()
+            .map(|(op, _)| op)
+            .max()
+            .is_some_and(|winner| !preds.contains(winner));
+        match &value {
+            Some(value) => self.judge_put(target, key, value)?,
+            None => self.judge_delete(target, key, &preds, keeps_winner)?,
+        }
+        let settles = differ(&visible)
+            && value.as_ref().map_or(keeps_winner, |value| {
+                visible.iter().any(|(_, other)| other == value)
+            });
+        Ok((
+            FieldWrite {
+                key: key.to_string(),
+                op: id,
+                value,
+                preds,
+            },
+            settles,
+        ))
+    }
+
+    fn judge_put(&self, target: &Target, key: &str, value: &ScalarValue) -> Result<(), Refusal> {
+        let schema = self.document.schema();
+        schema
+            .judge(key, value)
+            .map_err(|misfit| Refusal::Quarantined(misfit.code()))?;
+        let Some(field) = schema.field(key) else {
+            return self.judge_unknown(target, key);
+        };
+        let by_signer = |id: [u8; 16]| matches!(value, ScalarValue::Bytes(bytes) if *bytes == id);
+        let allowed = match field.rule {
+            Rule::Author => target.new && by_signer(self.signer.account.to_bytes()),
+            Rule::Device => target.new && by_signer(self.signer.device.to_bytes()),
+            Rule::Fixed | Rule::Initial => target.new,
+            Rule::Required | Rule::Optional => true,
+            Rule::Later => !target.new,
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(Refusal::Quarantined("field_not_open"))
+        }
+    }
+
+    /// Fields of newer versions are kept, but a record is no dump.
+    fn judge_unknown(&self, target: &Target, key: &str) -> Result<(), Refusal> {
+        let schema = self.document.schema();
+        let mut unknown = HashSet::from([key.to_owned()]);
+        if let Some(object) = &target.object {
+            unknown.extend(
+                self.document
+                    .automerge()
+                    .keys(object)
+                    .filter(|key| schema.field(key).is_none()),
+            );
+        }
+        let of_batch = self
+            .overlay
+            .writes
+            .keys()
+            .filter(|(record, _)| *record == target.record);
+        unknown.extend(
+            of_batch
+                .map(|(_, key)| key.clone())
+                .filter(|key| schema.field(key).is_none()),
+        );
+        if unknown.len() <= UNKNOWN_FIELDS {
+            Ok(())
+        } else {
+            Err(Refusal::Quarantined("unknown_fields"))
+        }
+    }
+
+    fn judge_delete(
+        &self,
+        target: &Target,
+        key: &str,
+        preds: &[OpId],
+        keeps_winner: bool,
+    ) -> Result<(), Refusal> {
+        if target.new || preds.is_empty() {
+            return Err(Refusal::Rejected("operation"));
+        }
+        let allowed = match self.document.schema().field(key).map(|field| field.rule) {
+            Some(Rule::Author | Rule::Device | Rule::Fixed | Rule::Initial) => false,
+            // Putting the value that wins already is encoded as a delete of the others.
+            Some(Rule::Required | Rule::Later) => keeps_winner,
+            Some(Rule::Optional) | None => true,
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(Refusal::Quarantined("field_not_open"))
+        }
+    }
+
+    fn kind(&self, target: &Target, writes: &[FieldWrite], settles: bool) -> Result<EditKind, Refusal> {
+        if target.new {
+            let has = |key: &str| writes.iter().any(|write| write.key == key);
+            let whole = self.document.schema().required().all(|field| has(field.key));
+            return if whole {
+                Ok(EditKind::Log)
+            } else {
+                Err(Refusal::Quarantined("record_incomplete"))
+            };
+        }
+        let retracts = writes.iter().any(|write| write.key == ledger::RETRACTED);
+        match (settles, retracts, writes.len()) {
+            (true, _, _) => Ok(EditKind::Settle),
+            (false, true, 1) => Ok(EditKind::Retract),
+            (false, true, _) => Err(Refusal::Rejected("two_edits")),
+            (false, false, _) => Ok(EditKind::Amend),
+        }
+    }
+
+    /// The values of a field that the author of this step saw.
+    fn visible(&self, target: &Target, key: &str) -> Vec<(OpId, ScalarValue)> {
+        let mut values = target
+            .object
+            .as_ref()
+            .map_or_else(Vec::new, |object| self.base_values(object, key));
+        let writes = self
+            .overlay
+            .writes
+            .get(&(target.record, key.to_owned()))
+            .map_or(&[][..], Vec::as_slice);
+        for (_, write) in writes.iter().filter(|(at, _)| self.step.ancestors.contains(*at)) {
+            if let Some(value) = &write.value {
+                values.push((write.op.clone(), value.clone()));
+            }
+        }
+        for (_, write) in writes.iter().filter(|(at, _)| self.step.ancestors.contains(*at)) {
+            values.retain(|(op, _)| !write.preds.contains(op));
+        }
+        debug_assert!(
+            writes.iter().all(|(at, _)| *at < self.at),
+            "the overlay holds earlier steps alone"
+        );
+        values
+    }
+
+    fn base_values(&self, object: &ObjId, key: &str) -> Vec<(OpId, ScalarValue)> {
+        let doc = self.document.automerge();
+        let values = if self.sees_all() {
+            doc.get_all(object, key)
+        } else {
+            doc.get_all_at(object, key, &self.base())
+        };
+        let as_op = |(value, id): (automerge::Value<'_>, ObjId)| match id {
+            ObjId::Id(counter, actor, _) => Some((OpId(counter, actor), value.as_scalar()?.clone())),
+            ObjId::Root => None,
+        };
+        values.unwrap_or_default().into_iter().filter_map(as_op).collect()
+    }
+
+    /// Whether the step knows everything that is in the document: then its past is the present, which reads faster.
+    fn sees_all(&self) -> bool {
+        let heads: &BTreeSet<ChangeHash> = self.document.history().heads();
+        heads.is_subset(&self.step.base)
+    }
+
+    fn base(&self) -> Vec<ChangeHash> {
+        self.step.base.iter().copied().collect()
+    }
+}
+
+fn differ(visible: &[(OpId, ScalarValue)]) -> bool {
+    visible
+        .first()
+        .is_some_and(|(_, first)| visible.iter().any(|(_, other)| other != first))
+}
+
+fn as_object(object: &ObjectId) -> Option<ObjId> {
+    match object {
+        ObjectId::Id(OpId(counter, actor)) => Some(ObjId::Id(*counter, actor.clone(), 0)),
+        ObjectId::Root => None,
+    }
+}

@@ -1,0 +1,219 @@
+//! A document: one automerge document that knows its id, its schema and its history.
+//!
+//! The same type serves the phone and the server. It offers what both need – make the genesis, load, write one edit,
+//! read a record – and leaves out what would let bytes from outside in: that is [`crate::admission`] alone.
+
+pub mod acks;
+pub mod board;
+pub mod catalogue;
+pub mod directory;
+pub mod drafts;
+pub mod history;
+pub mod ledger;
+pub mod remarks;
+pub mod schema;
+
+mod read;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::transaction::{CommitOptions, Transactable, Transaction};
+use automerge::{
+    ActorId, Automerge, AutomergeError, Change, ChangeHash, LoadOptions, ObjId, ObjType, ROOT, ReadDoc,
+};
+
+use crate::edit::{Author, Write};
+use crate::ids::DocumentId;
+use history::{History, Node};
+use schema::Schema;
+
+/// The actor of every genesis: sixteen bytes that no phone may use.
+pub const GENESIS_ACTOR: &[u8; 16] = b"langso-genesis-1";
+/// The version of the schema that a genesis states.
+pub const SCHEMA_VERSION: i64 = 1;
+
+const ID_KEY: &str = "id";
+const VERSION_KEY: &str = "v";
+const RECORDS_KEY: &str = "records";
+
+/// A stored document that cannot be used. It is rebuilt from the changes it was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DamagedDocument {
+    /// automerge cannot load the bytes.
+    #[error("the document does not load")]
+    Unreadable,
+    /// The bytes are a document, but another one.
+    #[error("the document is not the one that its id names")]
+    Foreign,
+}
+
+/// One automerge document of Làng Số.
+#[derive(Clone, Debug)]
+pub struct Document {
+    id: DocumentId,
+    doc: Automerge,
+    records: ObjId,
+    history: History,
+}
+
+/// A change that was just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The chunk.
+    pub bytes: Vec<u8>,
+}
+
+impl Document {
+    /// The document before anybody wrote to it. It follows from `id` alone, so that two phones which begin a month
+    /// apart from each other begin the same document – and holds the id, so that no change of one fits another.
+    pub fn new(id: DocumentId) -> Self {
+        let mut doc = Automerge::new().with_actor(ActorId::from(GENESIS_ACTOR.as_slice()));
+        let mut tx = doc.transaction();
+        let written = tx
+            .put(ROOT, ID_KEY, id.to_string())
+            .and_then(|()| tx.put(ROOT, VERSION_KEY, SCHEMA_VERSION))
+            .and_then(|()| tx.put_object(ROOT, RECORDS_KEY, ObjType::Map));
+        tx.commit_with(CommitOptions::default().with_time(0));
+        // Writing under fresh keys of the root of a fresh document has no way to fail.
+        let records = written.unwrap_or(ROOT);
+        let history = History::of(&doc);
+        Self {
+            id,
+            doc,
+            records,
+            history,
+        }
+    }
+
+    /// The hash of the genesis of `id`.
+    pub fn genesis_hash(id: DocumentId) -> ChangeHash {
+        Self::new(id)
+            .doc
+            .get_heads()
+            .first()
+            .copied()
+            .unwrap_or(ChangeHash([0; 32]))
+    }
+
+    /// Loads what [`Document::save`] gave.
+    ///
+    /// # Errors
+    /// [`DamagedDocument`] when the bytes are no automerge document or that of another id.
+    pub fn load(id: DocumentId, bytes: &[u8]) -> Result<Self, DamagedDocument> {
+        let doc = catch_unwind(AssertUnwindSafe(|| {
+            Automerge::load_with_options(bytes, LoadOptions::new())
+        }))
+        .map_err(|_| DamagedDocument::Unreadable)?
+        .map_err(|_| DamagedDocument::Unreadable)?;
+        let history = History::of(&doc);
+        let genesis = Self::new(id);
+        if !genesis.history.heads().iter().all(|hash| history.contains(hash)) {
+            return Err(DamagedDocument::Foreign);
+        }
+        Ok(Self {
+            id,
+            doc,
+            records: genesis.records,
+            history,
+        })
+    }
+
+    /// Which document it is.
+    pub fn id(&self) -> DocumentId {
+        self.id
+    }
+
+    /// The fields of its records.
+    pub fn schema(&self) -> &'static Schema {
+        Schema::of(self.id.class())
+    }
+
+    /// Its changes.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Its heads, ascending.
+    pub fn heads(&self) -> Vec<ChangeHash> {
+        self.history.heads().iter().copied().collect()
+    }
+
+    /// The whole document in automerge's format, history included.
+    pub fn save(&self) -> Vec<u8> {
+        self.doc.save()
+    }
+
+    /// Every change but the genesis, in causal order.
+    pub fn changes(&self) -> Vec<Change> {
+        let mut changes = self.doc.get_changes(&[]);
+        changes.retain(|change| change.actor_id().to_bytes() != GENESIS_ACTOR);
+        changes
+    }
+
+    /// Writes one edit as one change of `author`; `None` when it says what the document already says.
+    ///
+    /// The caller has already checked the edit ([`crate::edit::Edit::prepare`]).
+    pub(crate) fn write(&mut self, write: &Write, author: &Author) -> Option<Written> {
+        self.doc.set_actor(author.actor.clone());
+        let mut tx = self.doc.transaction();
+        // No error is possible here: the objects exist and are maps.
+        if put(&mut tx, &self.records, write).is_err() {
+            tx.rollback();
+            return None;
+        }
+        let hash = tx.commit_with(author.commit_options()).0?;
+        let change = self.doc.get_change_by_hash(&hash)?;
+        self.history.push(
+            hash,
+            Node {
+                actor: author.actor.clone(),
+                seq: change.seq(),
+                max_op: change.max_op(),
+                deps: change.deps().to_vec(),
+                account: Some(author.account),
+                time_ms: author.now_ms,
+            },
+        );
+        Some(Written {
+            hash,
+            bytes: change.raw_bytes().to_vec(),
+        })
+    }
+
+    /// The automerge document, for admission and projection.
+    pub(crate) fn automerge(&self) -> &Automerge {
+        &self.doc
+    }
+
+    /// The map that holds the records.
+    pub(crate) fn records_object(&self) -> &ObjId {
+        &self.records
+    }
+
+    /// Goes on with what admission made of a clone.
+    pub(crate) fn go_on_with(&mut self, doc: Automerge, new: impl IntoIterator<Item = (ChangeHash, Node)>) {
+        self.doc = doc;
+        for (hash, node) in new {
+            self.history.push(hash, node);
+        }
+    }
+}
+
+fn put(tx: &mut Transaction<'_>, records: &ObjId, write: &Write) -> Result<(), AutomergeError> {
+    let record = write.record.to_string();
+    let map = if write.create {
+        tx.put_object(records, record, ObjType::Map)?
+    } else {
+        tx.get(records, record)?
+            .map_or_else(|| records.clone(), |(_, map)| map)
+    };
+    for (key, value) in &write.puts {
+        tx.put(&map, &**key, value.clone())?;
+    }
+    for key in &write.clears {
+        tx.delete(&map, *key)?;
+    }
+    Ok(())
+}

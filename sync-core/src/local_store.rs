@@ -1,0 +1,195 @@
+//! The phone's store: what survives when the process is killed between any two steps.
+//!
+//! The trait is made of whole steps – save an edit, apply an answer –, each all or nothing and flushed to disk before
+//! it returns. There is no method that deletes a change without a receipt. Not here: what any of it means.
+
+mod memory;
+
+#[cfg(feature = "contract")]
+pub mod contract;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+pub use memory::MemoryStore;
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::digest::DigestSum;
+use crate::ids::{ChangeHash, DocumentId, RecordId, UnitId};
+use crate::projection::RowChange;
+use crate::protocol::{Epoch, ExchangeToken, ScopeSet};
+use crate::record::Assistance;
+use crate::seal::{KeySeed, RecordKey};
+
+/// What a phone remembers between exchanges.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct SyncState {
+    /// The server's epoch.
+    #[n(0)]
+    pub epoch: Option<Epoch>,
+    /// The token of the exchange.
+    #[n(1)]
+    pub token: Option<ExchangeToken>,
+    /// Where the next page starts.
+    #[n(2)]
+    pub cursor: Option<ByteVec>,
+    /// What this device may read and write.
+    #[n(3)]
+    pub scopes: Option<ScopeSet>,
+    /// Server clock minus device clock, milliseconds.
+    #[n(4)]
+    pub clock_offset_ms: i64,
+    /// The last complete exchange, UTC milliseconds of the server.
+    #[n(5)]
+    pub last_sync_ms: Option<i64>,
+    /// Whether the last page was the last one.
+    #[n(6)]
+    pub complete: bool,
+    /// Whether the server said that its documents differ.
+    #[n(7)]
+    pub diverged: bool,
+}
+
+/// One document in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentSummary {
+    /// Which.
+    pub id: DocumentId,
+    /// Over its confirmed heads.
+    pub digest: DigestSum,
+    /// Changes without a receipt.
+    pub pending: usize,
+    /// When the oldest of them was made, UTC milliseconds.
+    pub oldest_pending_ms: Option<i64>,
+}
+
+/// One document as it is stored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredDocument {
+    /// Confirmed changes up to some point, as automerge saves them.
+    pub snapshot: Option<Vec<u8>>,
+    /// Changes since, in the order in which they were stored, which is causal.
+    pub changes: Vec<StoredChange>,
+    /// Heads of the confirmed changes, ascending.
+    pub confirmed_heads: Vec<ChangeHash>,
+    /// What the keys of pending records are derived from.
+    pub seed: Option<KeySeed>,
+}
+
+/// One change as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredChange {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The chunk.
+    pub bytes: Vec<u8>,
+    /// What is known of its fate; `None`: it has a receipt, or it came from the server.
+    pub pending: Option<Pending>,
+}
+
+/// A change without a receipt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// The record it is about.
+    pub record: RecordId,
+    /// When it was made, UTC milliseconds.
+    pub made_at_ms: i64,
+    /// The code with which the server refused it: it waits for a person, and is never deleted.
+    pub refused: Option<String>,
+}
+
+/// An edit to be saved.
+#[derive(Clone, Debug)]
+pub struct SavedEdit {
+    /// Its document.
+    pub document: DocumentId,
+    /// The change.
+    pub change: StoredChange,
+    /// What the keys of this document's pending records are derived from.
+    pub seed: KeySeed,
+    /// The key of the record, if the edit created it.
+    pub key: Option<RecordKey>,
+    /// The rows that follow.
+    pub rows: Vec<RowChange>,
+}
+
+/// What one answer does to the store.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// The new state, cursor included.
+    pub state: SyncState,
+    /// Documents that changed.
+    pub documents: Vec<DocumentUpdate>,
+    /// Keys that came. The first of a record wins.
+    pub keys: Vec<(RecordId, RecordKey)>,
+    /// Records whose keys are to be destroyed, and never taken again.
+    pub erased: Vec<RecordId>,
+    /// Documents that may no longer be read. One with pending changes stays until they have a receipt.
+    pub gone: Vec<DocumentId>,
+}
+
+/// What one answer does to a document.
+#[derive(Clone, Debug)]
+pub struct DocumentUpdate {
+    /// Which.
+    pub id: DocumentId,
+    /// Pending changes that have a receipt now.
+    pub confirmed: Vec<ChangeHash>,
+    /// Pending changes that were refused, with the code.
+    pub refused: Vec<(ChangeHash, String)>,
+    /// Then: stands for all confirmed changes so far, which are dropped. Only where nothing is pending.
+    pub snapshot: Option<Vec<u8>>,
+    /// Then: changes that came, in causal order, on top of it.
+    pub new: Vec<(ChangeHash, Vec<u8>)>,
+    /// Heads of the confirmed changes afterwards, ascending.
+    pub confirmed_heads: Vec<ChangeHash>,
+    /// The rows that follow.
+    pub rows: Vec<RowChange>,
+}
+
+/// Which records a list shows, newest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Of this hamlet alone.
+    pub unit: Option<UnitId>,
+    /// Helped at or after this time, UTC milliseconds.
+    pub from_ms: Option<i64>,
+    /// Helped before this time, UTC milliseconds.
+    pub until_ms: Option<i64>,
+    /// Only those with conflicts.
+    pub in_conflict: Option<bool>,
+    /// At most this many; all without.
+    pub limit: Option<usize>,
+}
+
+/// A phone's store. Each method is one step, all or nothing; a step that returned is on disk.
+pub trait LocalStore {
+    /// What can go wrong in it.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The state that the last update left.
+    fn state(&self) -> Result<SyncState, Self::Error>;
+
+    /// Every document, in short.
+    fn documents(&self) -> Result<Vec<DocumentSummary>, Self::Error>;
+
+    /// One document, whole.
+    fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>, Self::Error>;
+
+    /// The document that holds a record.
+    fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>, Self::Error>;
+
+    /// The key of a record.
+    fn key(&self, record: RecordId) -> Result<Option<RecordKey>, Self::Error>;
+
+    /// Records for a list, newest first.
+    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>, Self::Error>;
+
+    /// Saves an edit: from here on it is never lost.
+    fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Self::Error>;
+
+    /// Applies an answer.
+    fn apply(&mut self, update: &Update) -> Result<(), Self::Error>;
+}

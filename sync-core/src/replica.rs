@@ -1,0 +1,351 @@
+//! A replica: the phone's half of the exchange, sans IO.
+//!
+//! The app gives it edits, carries [`Exchange`] bodies to the server and back, and tells it the time; nothing here waits,
+//! ticks or connects. What it calls saved is on disk. A change leaves the outbox for a receipt and for nothing else: it
+//! is sent again until one comes, however often the phone dies in between.
+
+mod exchange;
+mod open;
+mod outbox;
+mod page;
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+
+use crate::digest::DigestSum;
+use crate::edit::{Author, Edit, EditError, Personal};
+use crate::ids::{AccountId, ActorId, DeviceId, DocumentId, Month, RealmId, RecordId, Scope};
+use crate::local_store::{
+    DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, SyncState,
+};
+use crate::projection::rows_of;
+use crate::protocol::BodyError;
+use crate::record::Assistance;
+use crate::seal::{KeySeed, SealError, open as open_sealed};
+use crate::signature::DeviceKey;
+
+pub use exchange::{Exchange, ExchangeId, Received};
+use open::OpenDocument;
+
+/// Who this replica is: made at enrolment, kept in the phone's vault.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The realm.
+    pub realm: RealmId,
+    /// This device.
+    pub device: DeviceId,
+    /// The person.
+    pub account: AccountId,
+    /// What batches are signed with.
+    pub key: DeviceKey,
+}
+
+/// What the replica can tell about itself. No personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Changes that the server has not confirmed, refused ones included.
+    pub unsent: usize,
+    /// When the oldest of them was made, UTC milliseconds.
+    pub oldest_unsent_ms: Option<i64>,
+    /// Changes that the server refused; they wait for a person.
+    pub refused: usize,
+    /// The last complete exchange, UTC milliseconds of the server.
+    pub last_sync_ms: Option<i64>,
+    /// Whether everything that the device may read has arrived.
+    pub complete: bool,
+    /// Whether the server holds other documents than this replica, although nothing is on its way.
+    pub diverged: bool,
+}
+
+/// What went wrong, by what the app can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError<E: std::error::Error + 'static> {
+    /// The store failed: nothing was changed.
+    #[error("the store failed: {0}")]
+    Store(#[source] E),
+    /// The edit may not be made.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// This account may not write there.
+    #[error("this account may not write to {0:?}")]
+    NotPermitted(Scope),
+    /// The clock shows a time for which there are no documents.
+    #[error("the clock is outside of the years that documents exist for")]
+    Clock,
+    /// A stored document does not load.
+    #[error("document {0} is damaged")]
+    Damaged(DocumentId),
+    /// The answer is no message.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The answer does not fit: it was not applied, and the next exchange asks again.
+    #[error("the answer was not applied: {0}")]
+    Answer(&'static str),
+    /// The answer belongs to an exchange that is over.
+    #[error("the answer came too late")]
+    Late,
+}
+
+impl<E: std::error::Error + 'static> ReplicaError<E> {
+    /// A stable code for apps.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ReplicaError::Store(_) => "store",
+            ReplicaError::Edit(error) => error.code(),
+            ReplicaError::NotPermitted(_) => "not_permitted",
+            ReplicaError::Clock => "clock",
+            ReplicaError::Damaged(_) => "damaged",
+            ReplicaError::Body(_) => "body",
+            ReplicaError::Answer(_) => "answer",
+            ReplicaError::Late => "late",
+        }
+    }
+}
+
+type Result<T, S> = std::result::Result<T, ReplicaError<<S as LocalStore>::Error>>;
+
+/// One phone's documents, outbox and lists.
+#[derive(Debug)]
+pub struct Replica<S: LocalStore> {
+    store: S,
+    identity: Identity,
+    state: SyncState,
+    /// Every stored document in short.
+    summaries: BTreeMap<DocumentId, DocumentSummary>,
+    /// Documents that were used since the replica was opened.
+    documents: BTreeMap<DocumentId, OpenDocument>,
+    outbox: outbox::Outbox,
+}
+
+impl<S: LocalStore> Replica<S> {
+    /// Opens what `store` holds. Documents are loaded when they are needed.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn open(store: S, identity: Identity) -> Result<Self, S> {
+        let state = store.state().map_err(ReplicaError::Store)?;
+        let summaries = store.documents().map_err(ReplicaError::Store)?;
+        let summaries = summaries
+            .into_iter()
+            .map(|summary| (summary.id, summary))
+            .collect();
+        let outbox = outbox::Outbox::default();
+        Ok(Self {
+            store,
+            identity,
+            state,
+            summaries,
+            documents: BTreeMap::new(),
+            outbox,
+        })
+    }
+
+    /// Gives the store back, as if the process had ended.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// Who this is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The server's clock as far as this device knows it, UTC milliseconds.
+    pub fn corrected(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_add(self.state.clock_offset_ms)
+    }
+
+    /// Makes one edit. When it returns, the edit is on disk and shows in every list. `false`: it said nothing new.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; nothing was changed.
+    pub fn edit(&mut self, edit: &Edit, now_ms: i64, rng: &mut impl CryptoRng) -> Result<bool, S> {
+        let now_ms = self.corrected(now_ms);
+        let id = self.document_for(edit, now_ms)?;
+        self.check_scope(id.scope())?;
+        let fresh_actor: [u8; 16] = random(rng);
+        let fresh_seed = KeySeed::from_bytes(random(rng));
+        let stored_key = self.store.key(edit.record()).map_err(ReplicaError::Store)?;
+        let (account, device) = (self.identity.account, self.identity.device);
+
+        let open = self.open_document(id)?;
+        let seed = open.seed.clone().unwrap_or(fresh_seed);
+        let creates = matches!(edit, Edit::LogAssistance(_));
+        let key = if creates {
+            Some(seed.record_key(edit.record()))
+        } else {
+            stored_key
+        };
+        let actor = open
+            .actor
+            .clone()
+            .unwrap_or_else(|| ActorId::from(fresh_actor.as_slice()));
+        let author = Author {
+            account,
+            device,
+            actor,
+            now_ms,
+        };
+        let write = edit.prepare(&open.document, &author, key.as_ref())?;
+
+        // The edit is made on a clone: if the store fails, the replica still says what the disk says.
+        let mut document = open.document.clone();
+        let Some(written) = document.write(&write, &author) else {
+            return Ok(false);
+        };
+        let pending = Pending {
+            record: edit.record(),
+            made_at_ms: now_ms,
+            refused: None,
+        };
+        let saved = SavedEdit {
+            document: id,
+            change: StoredChange {
+                hash: written.hash,
+                bytes: written.bytes,
+                pending: Some(pending),
+            },
+            seed: seed.clone(),
+            key: if creates { key } else { None },
+            rows: rows_of(&document, [edit.record()]),
+        };
+        self.store.save_edit(&saved).map_err(ReplicaError::Store)?;
+
+        if let Some(open) = self.documents.get_mut(&id) {
+            open.document = document;
+            open.actor = Some(author.actor);
+            open.seed = Some(seed);
+            open.pending.push(saved.change);
+        }
+        let summary = self.summaries.entry(id).or_insert(DocumentSummary {
+            id,
+            digest: DigestSum::default(),
+            pending: 0,
+            oldest_pending_ms: None,
+        });
+        summary.pending += 1;
+        summary.oldest_pending_ms.get_or_insert(now_ms);
+        Ok(true)
+    }
+
+    /// Records for a list, newest first.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>, S> {
+        self.store.assistances(query).map_err(ReplicaError::Store)
+    }
+
+    /// The personal data of a record, as far as its key is here.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`]; a field that does not open is left out.
+    pub fn personal(&self, record: &Assistance) -> Result<Personal, S> {
+        let Some(key) = self.store.key(record.id).map_err(ReplicaError::Store)? else {
+            return Ok(Personal::default());
+        };
+        let opened = record.sealed.iter().map(|(field, bytes)| {
+            let clear: std::result::Result<String, SealError> =
+                open_sealed(&key, &record.document, record.id, *field, bytes);
+            (*field, clear)
+        });
+        Ok(Personal(
+            opened
+                .filter_map(|(field, clear)| Some((field, clear.ok()?)))
+                .collect(),
+        ))
+    }
+
+    /// Whether the key of a record is here.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn has_key(&self, record: RecordId) -> Result<bool, S> {
+        Ok(self.store.key(record).map_err(ReplicaError::Store)?.is_some())
+    }
+
+    /// How things stand.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] when the store fails or a document with pending changes does not load.
+    pub fn status(&mut self) -> Result<Status, S> {
+        let with_pending: Vec<DocumentId> = self
+            .summaries
+            .values()
+            .filter(|summary| summary.pending > 0)
+            .map(|summary| summary.id)
+            .collect();
+        let mut refused = 0;
+        for id in with_pending {
+            refused += self.open_document(id)?.refused();
+        }
+        Ok(Status {
+            unsent: self.summaries.values().map(|summary| summary.pending).sum(),
+            oldest_unsent_ms: self
+                .summaries
+                .values()
+                .filter_map(|summary| summary.oldest_pending_ms)
+                .min(),
+            refused,
+            last_sync_ms: self.state.last_sync_ms,
+            complete: self.state.complete,
+            diverged: self.state.diverged,
+        })
+    }
+
+    /// The confirmed heads of every document, for comparisons in tests and for diagnosis.
+    pub fn digests(&self) -> impl Iterator<Item = (DocumentId, DigestSum)> + '_ {
+        self.summaries
+            .values()
+            .map(|summary| (summary.id, summary.digest))
+    }
+
+    /// The scopes that the server said this device has; `None` before the first answer.
+    pub fn scopes(&self) -> Option<&crate::protocol::ScopeSet> {
+        self.state.scopes.as_ref()
+    }
+
+    /// The document that an edit goes into: a new record into the month of the day, anything else to its record.
+    fn document_for(&self, edit: &Edit, now_ms: i64) -> Result<DocumentId, S> {
+        match edit {
+            Edit::LogAssistance(new) => {
+                let month = Month::of_millis(now_ms).ok_or(ReplicaError::Clock)?;
+                Ok(DocumentId::ledger(new.unit, month))
+            }
+            Edit::AmendAssistance { record, .. }
+            | Edit::RetractAssistance { record, .. }
+            | Edit::SettleConflict { record, .. } => {
+                let document = self.store.document_of(*record).map_err(ReplicaError::Store)?;
+                document.ok_or(ReplicaError::Edit(EditError::NoSuchRecord(*record)))
+            }
+        }
+    }
+
+    /// Before the first answer nothing is known, and nothing is refused: the server decides.
+    fn check_scope(&self, scope: Scope) -> Result<(), S> {
+        match &self.state.scopes {
+            Some(scopes) if !scopes.write.contains(&scope) => Err(ReplicaError::NotPermitted(scope)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The sum over the documents that both sides count: those of the scope set.
+    fn digest(&self) -> DigestSum {
+        let Some(scopes) = &self.state.scopes else {
+            return DigestSum::default();
+        };
+        self.summaries
+            .values()
+            .filter(|summary| scopes.covers(&summary.id))
+            .map(|summary| summary.digest)
+            .sum()
+    }
+}
+
+/// `N` fresh random bytes.
+fn random<const N: usize>(rng: &mut impl CryptoRng) -> [u8; N] {
+    let mut bytes = [0; N];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}

@@ -1,0 +1,154 @@
+//! One exchange: the request that is made, the answer that is taken.
+
+use super::outbox::SentBatch;
+use super::{Replica, ReplicaError, Result};
+use crate::local_store::{LocalStore, SyncState};
+use crate::protocol::{
+    Body, Flags, Health, PageLimits, SyncRequest, SyncResponse, VERSION, decode_response, encode_request,
+};
+
+/// The first pages are small, so that a new phone is usable soon; later ones save round trips.
+const FIRST_PAGE_BYTES: u32 = 48 * 1024;
+const PAGE_BYTES: u32 = 512 * 1024;
+
+/// Tells the answer of one request from that of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExchangeId(u64);
+
+/// A request to be carried to `POST /v1/sync`.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// To be given back with the answer.
+    pub id: ExchangeId,
+    /// The body, and whether it is compressed.
+    pub body: Body,
+}
+
+/// What an answer brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Received {
+    /// There is more to fetch or to send: exchange again at once.
+    pub more: bool,
+    /// Do not come back earlier than this, in milliseconds.
+    pub backoff_ms: Option<u32>,
+    /// A fresh access token, to be kept in place of the old one.
+    pub access_token: Option<String>,
+    /// What else has to be done.
+    pub flags: Flags,
+    /// Changes that have a receipt now.
+    pub confirmed: usize,
+    /// Changes that were refused just now.
+    pub refused: usize,
+}
+
+impl<S: LocalStore> Replica<S> {
+    /// Makes the next request. The one before, if it is still on its way, is given up: its answer comes too late.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] when the store fails or a document with pending changes does not load.
+    pub fn next_request(&mut self, now_ms: i64, health: Option<Health>) -> Result<Exchange, S> {
+        let (push, sent): (Vec<_>, Vec<SentBatch>) = self.batches()?.into_iter().unzip();
+        let settled = self.state.complete && self.summaries.values().all(|summary| summary.pending == 0);
+        let request = SyncRequest {
+            v: VERSION,
+            epoch: self.state.epoch,
+            token: self.state.token,
+            device_time_ms: now_ms,
+            cursor: self.state.cursor.clone().map(Into::into),
+            digest: settled.then(|| self.digest().short()),
+            push,
+            heal: Vec::new(),
+            limits: (!settled).then_some(PageLimits {
+                max_bytes: if self.state.complete {
+                    PAGE_BYTES
+                } else {
+                    FIRST_PAGE_BYTES
+                },
+            }),
+            health,
+        };
+        self.outbox.exchanges += 1;
+        self.outbox.in_flight = Some(sent);
+        Ok(Exchange {
+            id: ExchangeId(self.outbox.exchanges),
+            body: encode_request(&request),
+        })
+    }
+
+    /// The exchange brought no answer: the next push is smaller.
+    pub fn exchange_failed(&mut self, id: ExchangeId) {
+        if id.0 == self.outbox.exchanges {
+            self.outbox.in_flight = None;
+            self.outbox.cautious = true;
+        }
+    }
+
+    /// Takes the body of a 200 answer: receipts, a page and its cursor in one step of the store.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; nothing was changed, and the next exchange asks for the same again.
+    pub fn receive(
+        &mut self,
+        id: ExchangeId,
+        bytes: &[u8],
+        compressed: bool,
+        now_ms: i64,
+    ) -> Result<Received, S> {
+        if id.0 != self.outbox.exchanges {
+            return Err(ReplicaError::Late);
+        }
+        let sent = self.outbox.in_flight.clone().ok_or(ReplicaError::Late)?;
+        let response = decode_response(bytes, compressed)?;
+        if response.receipts.len() != sent.len() {
+            return Err(ReplicaError::Answer("receipts"));
+        }
+        let state = self.next_state(&response, now_ms);
+        let (confirmed, refused) = self.take(&response, &sent, state)?;
+        self.outbox.in_flight = None;
+        self.outbox.cautious = false;
+        let sendable = confirmed > 0 && self.has_sendable()?;
+        Ok(Received {
+            more: response.more || sendable,
+            backoff_ms: response.backoff_ms,
+            access_token: response.access_token,
+            flags: response.flags.unwrap_or_default(),
+            confirmed,
+            refused,
+        })
+    }
+
+    fn next_state(&self, response: &SyncResponse, now_ms: i64) -> SyncState {
+        let mut state = self.state.clone();
+        if state.epoch.is_some_and(|epoch| epoch != response.epoch.id) {
+            // Another life of the store: its positions mean nothing here. What is confirmed here is known there by hash.
+            state.cursor = None;
+        }
+        state.epoch = Some(response.epoch.id);
+        state.token = response.token.or(state.token);
+        if let Some(cursor) = &response.cursor {
+            state.cursor = Some(cursor.clone().into());
+        }
+        state.clock_offset_ms = response.server_time_ms.saturating_sub(now_ms);
+        state.complete = !response.more;
+        state.diverged = response.digest.is_some();
+        if state.complete {
+            state.last_sync_ms = Some(response.server_time_ms);
+        }
+        state
+    }
+
+    fn has_sendable(&mut self) -> Result<bool, S> {
+        let waiting: Vec<_> = self
+            .summaries
+            .values()
+            .filter(|summary| summary.pending > 0)
+            .map(|summary| summary.id)
+            .collect();
+        for id in waiting {
+            if self.open_document(id)?.refused() == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
