@@ -35,7 +35,7 @@ CREATE TABLE entry (
 CREATE INDEX entry_by_scope ON entry (scope, last);
 CREATE INDEX entry_by_document ON entry (document, last);
 
--- Idempotence and forks: one content per (document, actor, seq).
+-- Idempotence and forks: one content per (document, actor, seq), found by its position. Its hash is in its bytes.
 CREATE TABLE actor (
     id       INTEGER PRIMARY KEY,
     document INTEGER NOT NULL REFERENCES document (id),
@@ -46,7 +46,6 @@ CREATE TABLE actor (
 CREATE TABLE change (
     actor    INTEGER NOT NULL REFERENCES actor (id),
     seq      INTEGER NOT NULL,
-    hash     BLOB NOT NULL,
     position INTEGER NOT NULL,
     PRIMARY KEY (actor, seq)
 ) STRICT, WITHOUT ROWID;

@@ -40,3 +40,7 @@ pub fn preflight(chunk: &[u8], _l: &PreflightLimits) -> Result<Header, Preflight
         ops: c.len() as u64,
     })
 }
+pub fn chunk_hash(chunk: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(chunk.get(8..).unwrap_or_default()).into()
+}

@@ -1,0 +1,274 @@
+//! The exchange: one request pushes and pulls (`docs/protocol.md`).
+//!
+//! What it costs: an idle one, no query of the log and no write; a pull, the entries that it sends and no document; a
+//! push, one transaction whatever it holds.
+
+pub mod cursor;
+pub mod index;
+mod presence;
+pub mod pull;
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use sync_core::protocol::{
+    Batch, EpochInfo, MIN_VERSION, PageLimits, Receipt, ScopeSet, SyncRequest, SyncResponse, VERSION,
+    VersionRange, limits,
+};
+
+use crate::documents::Documents;
+use crate::ingest::{Ingest, IngestError, Sender};
+use crate::store::Store;
+use cursor::{Cursor, InvalidCursor, SetId};
+use index::LogIndex;
+pub use presence::Presence;
+use pull::Page;
+
+/// Everything that exchanges share.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The store.
+    pub store: Store,
+    /// The way in.
+    pub ingest: Ingest,
+    /// The log in short.
+    pub index: RwLock<LogIndex>,
+    /// Which life of the store this is.
+    pub epoch: EpochInfo,
+    /// What cursors are sealed with.
+    pub cursor_key: [u8; 32],
+    /// When each device was last here.
+    pub presence: Presence,
+    /// Scope sets that cursors name.
+    sets: RwLock<HashMap<SetId, ScopeSet>>,
+}
+
+/// A request that got no answer, by what the device can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The request is of a version that is not spoken here.
+    #[error("version {0} is not spoken here")]
+    Version(u32),
+    /// The cursor is not one of this device: start again without.
+    #[error(transparent)]
+    Cursor(#[from] InvalidCursor),
+    /// More batches than one request may hold.
+    #[error("more batches than one request may hold")]
+    TooManyBatches,
+    /// Come back later.
+    #[error("the server is busy")]
+    Busy,
+    /// Something failed here; nothing was stored that was not answered.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Exchange {
+    /// Opens the exchange on a store.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn open(
+        store: Store,
+        ingest: Ingest,
+        epoch: EpochInfo,
+        cursor_key: [u8; 32],
+    ) -> Result<Self, rusqlite::Error> {
+        let index = store.read_blocking(LogIndex::load)?;
+        Ok(Self {
+            store,
+            ingest,
+            index: RwLock::new(index),
+            epoch,
+            cursor_key,
+            presence: Presence::default(),
+            sets: RwLock::default(),
+        })
+    }
+
+    /// Documents in memory.
+    pub fn documents(&self) -> &Documents {
+        &self.ingest.documents
+    }
+
+    /// One exchange with one device.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn exchange(
+        &self,
+        sender: &Sender,
+        request: SyncRequest,
+        now_ms: i64,
+    ) -> Result<SyncResponse, ExchangeError> {
+        if !(MIN_VERSION..=VERSION).contains(&request.v) {
+            return Err(ExchangeError::Version(request.v));
+        }
+        if request.push.len() > limits::PUSH_BATCHES {
+            return Err(ExchangeError::TooManyBatches);
+        }
+        let cursor = match &request.cursor {
+            Some(bytes) => Cursor::open(bytes, &self.cursor_key, sender.device)?,
+            None => Cursor::START,
+        };
+        let (receipts, own) = self.push(sender, &request.push, now_ms).await?;
+        self.presence.saw(
+            sender.device,
+            request.device_time_ms,
+            request.health.as_ref(),
+            now_ms,
+        );
+        let page = self.pull(sender, cursor.clone(), &own, request.limits).await?;
+        let settled = page.items.is_empty() && !page.more && own.is_empty();
+        let digest = request.digest.filter(|_| settled).and_then(|theirs| {
+            let ours = self
+                .index
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .digest(&sender.access.set)
+                .short();
+            (ours != theirs).then_some(ours)
+        });
+        let moved = page.cursor != cursor || request.cursor.is_none();
+        Ok(SyncResponse {
+            v: VERSION,
+            epoch: self.epoch,
+            server_time_ms: now_ms,
+            token: None,
+            receipts,
+            items: page.items,
+            cursor: moved.then(|| page.cursor.seal(&self.cursor_key, sender.device)),
+            digest,
+            more: page.more,
+            heal: request
+                .heal
+                .iter()
+                .map(|_| sync_core::protocol::HealAnswer::NotYet)
+                .collect(),
+            backoff_ms: None,
+            versions: (request.v != VERSION).then_some(VersionRange {
+                min: MIN_VERSION,
+                max: VERSION,
+            }),
+            flags: None,
+            access_token: None,
+        })
+    }
+
+    async fn push(
+        &self,
+        sender: &Sender,
+        batches: &[Batch],
+        now_ms: i64,
+    ) -> Result<(Vec<Receipt>, Vec<(u64, u64)>), ExchangeError> {
+        let delivered = self
+            .ingest
+            .deliver(&self.store, sender, batches, now_ms, |advances| {
+                let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+                advances.iter().for_each(|advance| index.advance(advance));
+            });
+        match delivered.await {
+            Ok(delivered) => Ok((delivered.receipts, delivered.own)),
+            Err(IngestError::Busy) => Err(ExchangeError::Busy),
+            Err(error) => Err(ExchangeError::Internal(error.to_string())),
+        }
+    }
+
+    async fn pull(
+        &self,
+        sender: &Sender,
+        cursor: Cursor,
+        own: &[(u64, u64)],
+        limits: Option<PageLimits>,
+    ) -> Result<Page, ExchangeError> {
+        let (set_id, body) = SetId::of(&sender.access.set);
+        let held = match cursor.set {
+            Some(held) if held == set_id => Some(sender.access.set.clone()),
+            Some(held) => self.stored_set(held)?,
+            None => None,
+        };
+        if self.is_idle(&cursor, set_id, &sender.access.set) {
+            return Ok(Page {
+                items: Vec::new(),
+                cursor,
+                more: false,
+            });
+        }
+        self.remember_set(set_id, &sender.access.set, body).await?;
+        let asked = limits.map_or(limits::DEFAULT_PAGE_BYTES, |limits| limits.max_bytes as usize);
+        let request = pull::Request {
+            set: &sender.access.set,
+            set_id,
+            held,
+            own,
+            budget: asked.min(limits::PAGE_BYTES),
+            master: &self.ingest.master,
+        };
+        tokio::task::block_in_place(|| {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            self.store
+                .read_blocking(|conn| pull::page(conn, &index, cursor, &request))
+                .map_err(internal)
+        })
+    }
+
+    /// Nothing is new for a device: answered from memory.
+    fn is_idle(&self, cursor: &Cursor, set_id: SetId, set: &ScopeSet) -> bool {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let new = |scope| {
+            index
+                .scope(scope)
+                .is_some_and(|state| state.high_water > cursor.position)
+        };
+        cursor.backfill.is_none() && cursor.set == Some(set_id) && !set.read.iter().any(new)
+    }
+
+    /// The set that a cursor names. One that is not known any more counts as none: everything comes again.
+    fn stored_set(&self, id: SetId) -> Result<Option<ScopeSet>, ExchangeError> {
+        if let Some(set) = self.sets.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(Some(set.clone()));
+        }
+        let body = self.store.read_blocking(|conn| {
+            use rusqlite::OptionalExtension;
+            conn.prepare_cached("SELECT body FROM scope_set WHERE id = ?")?
+                .query_row([id.0], |row| row.get::<_, Vec<u8>>(0))
+                .optional()
+        });
+        let set: Option<ScopeSet> = body
+            .map_err(internal)?
+            .and_then(|body| minicbor::decode(&body).ok());
+        if let Some(set) = &set {
+            self.sets
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(id, set.clone());
+        }
+        Ok(set)
+    }
+
+    /// Writes a set down before a cursor names it.
+    async fn remember_set(&self, id: SetId, set: &ScopeSet, body: Vec<u8>) -> Result<(), ExchangeError> {
+        if self
+            .sets
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&id)
+        {
+            return Ok(());
+        }
+        let written = self.store.write(move |tx| {
+            tx.prepare_cached("INSERT OR IGNORE INTO scope_set (id, body) VALUES (?, ?)")?
+                .execute(rusqlite::params![id.0, body])
+        });
+        written.await.map_err(|_| ExchangeError::Busy)?;
+        self.sets
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, set.clone());
+        Ok(())
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> ExchangeError {
+    ExchangeError::Internal(error.to_string())
+}

@@ -1,0 +1,200 @@
+//! The way in: batches of one device become plans, plans become one transaction, and receipts follow the commit.
+//!
+//! Judging is work for the processor and happens on a bounded pool; writing is the writer thread's. A document is held
+//! from judging to commit, so two batches for one document are judged one after the other, and the plan that is
+//! executed was made for the heads that are in the table. If something comes between all the same, the plan is stale:
+//! the document is dropped and the batch judged again.
+
+mod judge;
+
+use std::collections::BTreeMap;
+
+use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId};
+use sync_core::projection::RowChange;
+use sync_core::protocol::{Batch, Receipt};
+use sync_core::seal::MasterKey;
+use sync_core::signature::PublicKey;
+
+use crate::documents::{Documents, Held};
+use crate::exchange::index::Advance;
+use crate::log::{self, Append, AppendError};
+use crate::policy::Access;
+use crate::quarantine::{self, Kept};
+use crate::rows;
+use crate::store::{Store, WriteError};
+
+/// How often a stale plan is made again before the device is asked to come back.
+const ATTEMPTS: usize = 3;
+
+/// Who delivers.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The device that signed the request's batches.
+    pub device: DeviceId,
+    /// The person that it is enrolled for.
+    pub account: AccountId,
+    /// The device's key.
+    pub key: PublicKey,
+    /// What the account may do.
+    pub access: Access,
+}
+
+/// What stays the same for every delivery.
+#[derive(Debug)]
+pub struct Ingest {
+    /// The realm that batches must be signed for.
+    pub realm: RealmId,
+    /// Wraps record keys.
+    pub master: MasterKey,
+    /// Documents in memory.
+    pub documents: Documents,
+    /// How many deliveries are judged at a time.
+    pub workers: tokio::sync::Semaphore,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    /// One per batch, in order.
+    pub receipts: Vec<Receipt>,
+    /// Positions that this delivery took: `first..=last` for each stored batch.
+    pub own: Vec<(u64, u64)>,
+    /// What it did to documents.
+    pub advances: Vec<Advance>,
+}
+
+/// Why a delivery has no receipts. Nothing of it was stored; the device sends it again.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Too much is waiting already.
+    #[error("too many deliveries are waiting")]
+    Busy,
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Storage(String),
+    /// A stored document cannot be loaded.
+    #[error("document {0} does not load: {1}")]
+    Damaged(DocumentId, log::ReplayError),
+    /// The process is going down, or a bug made a worker panic.
+    #[error("the delivery was abandoned")]
+    Abandoned,
+}
+
+/// The documents of a delivery, held in the order of their ids so that two deliveries never wait for each other.
+type HeldDocuments = BTreeMap<DocumentId, Held>;
+
+/// A judged delivery, ready to be written.
+#[derive(Debug, Default)]
+struct Judged {
+    verdicts: Vec<Verdict>,
+    /// Refused bytes to be kept.
+    kept: Vec<Kept>,
+}
+
+/// What judging said about one batch.
+#[derive(Debug)]
+enum Verdict {
+    /// Nothing is to be written for it.
+    Answer(Receipt),
+    /// A plan, and the rows that follow.
+    Write(Append, Vec<RowChange>),
+}
+
+impl Ingest {
+    /// Judges and stores `batches`. When it returns receipts, what they call durable is on disk. `committed` is told
+    /// what documents became while nobody else can change them.
+    ///
+    /// # Errors
+    /// [`IngestError`]: none of the batches was stored.
+    pub async fn deliver(
+        &self,
+        store: &Store,
+        sender: &Sender,
+        batches: &[Batch],
+        now_ms: i64,
+        committed: impl FnOnce(&[Advance]),
+    ) -> Result<Delivered, IngestError> {
+        if batches.is_empty() {
+            return Ok(Delivered::default());
+        }
+        for _ in 0..ATTEMPTS {
+            let mut held = HeldDocuments::new();
+            let ids: std::collections::BTreeSet<DocumentId> =
+                batches.iter().map(|batch| batch.document).collect();
+            for id in ids {
+                held.insert(id, self.documents.hold(id).await);
+            }
+            let judged = {
+                let _worker = self.workers.acquire().await.map_err(|_| IngestError::Abandoned)?;
+                // Half a millisecond a batch, too long beside other tasks; the semaphore bounds how many do this.
+                tokio::task::block_in_place(|| judge::judge(self, store, sender, batches, now_ms, &mut held))?
+            };
+            let written = write(store, judged, now_ms).await;
+            if let Ok(delivered) = &written {
+                committed(&delivered.advances);
+                for (id, slot) in held {
+                    self.documents.release(id, slot);
+                }
+                return written.map_err(|error| IngestError::Storage(error.to_string()));
+            }
+            if written.is_err() {
+                // The documents went ahead of the log: they are loaded again when they are needed.
+                held.values_mut().for_each(|slot| **slot = None);
+            }
+            for (id, slot) in held {
+                self.documents.release(id, slot);
+            }
+            match written {
+                Err(WriteError::Job(AppendError::Stale)) => {}
+                Err(WriteError::Busy) => return Err(IngestError::Busy),
+                Err(error) => return Err(IngestError::Storage(error.to_string())),
+                Ok(delivered) => return Ok(delivered),
+            }
+        }
+        Err(IngestError::Busy)
+    }
+}
+
+/// One transaction for the whole delivery.
+async fn write(store: &Store, judged: Judged, now_ms: i64) -> Result<Delivered, WriteError<AppendError>> {
+    let writes = judged
+        .verdicts
+        .iter()
+        .any(|verdict| matches!(verdict, Verdict::Write(..)));
+    if !writes && judged.kept.is_empty() {
+        return Ok(judged.answers());
+    }
+    store
+        .write(move |tx| {
+            let mut delivered = Delivered::default();
+            quarantine::keep(tx, &judged.kept, now_ms)?;
+            for verdict in judged.verdicts {
+                match verdict {
+                    Verdict::Answer(receipt) => delivered.receipts.push(receipt),
+                    Verdict::Write(plan, changes) => {
+                        let appended = log::append(tx, &plan)?;
+                        rows::put(tx, appended.advance.row, &changes)?;
+                        let (from, to) = (appended.first, appended.advance.last);
+                        delivered.receipts.push(Receipt::Durable { from, to });
+                        delivered.own.push((from, to));
+                        delivered.advances.push(appended.advance);
+                    }
+                }
+            }
+            Ok(delivered)
+        })
+        .await
+}
+
+impl Judged {
+    fn answers(self) -> Delivered {
+        let receipts = self.verdicts.into_iter().filter_map(|verdict| match verdict {
+            Verdict::Answer(receipt) => Some(receipt),
+            Verdict::Write(..) => None,
+        });
+        Delivered {
+            receipts: receipts.collect(),
+            ..Delivered::default()
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Judging a delivery: cheap checks, the signature, then admission against the document.
+
+use sync_core::admission::{Admission, Authority, Gate, Plan, Refusal, admit};
+use sync_core::edit::EditKind;
+use sync_core::ids::{ActorId, Class, DeviceId, DocumentId, Month};
+use sync_core::preflight::chunk_hash;
+use sync_core::protocol::{Batch, ED25519, HashBytes, Receipt, limits};
+use sync_core::signature::BatchStatement;
+
+use super::{HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict};
+use crate::documents::Loaded;
+use crate::log::{self, Append, AppendChange};
+use crate::policy::Access;
+use crate::quarantine::Kept;
+use crate::store::Store;
+
+/// Most missing hashes that a receipt names.
+const MISSING_NAMED: usize = 64;
+
+/// Judges every batch in turn; what a batch adds to its document is there for the next one.
+pub(super) fn judge(
+    ingest: &Ingest,
+    store: &Store,
+    sender: &Sender,
+    batches: &[Batch],
+    now_ms: i64,
+    held: &mut HeldDocuments,
+) -> Result<Judged, IngestError> {
+    let mut judged = Judged::default();
+    for batch in batches {
+        let verdict = match precheck(ingest, sender, batch, now_ms) {
+            Err(refusal) => Err(refusal),
+            Ok(()) => {
+                let Some(slot) = held.get_mut(&batch.document) else {
+                    return Err(IngestError::Abandoned);
+                };
+                // While a document is worked on its place is empty: a panic leaves nothing half done behind.
+                let mut loaded = match slot.take() {
+                    Some(loaded) => loaded,
+                    None => load(store, batch.document)?,
+                };
+                let verdict = admit_batch(ingest, store, sender, batch, now_ms, &mut loaded);
+                **slot = Some(loaded);
+                verdict
+            }
+        };
+        judged.verdicts.push(match verdict {
+            Ok(verdict) => verdict,
+            Err(refusal) => {
+                let receipt = receipt(&refusal);
+                judged.kept.extend(Kept::of(sender.device, batch, &receipt));
+                Verdict::Answer(receipt)
+            }
+        });
+    }
+    Ok(judged)
+}
+
+fn load(store: &Store, id: DocumentId) -> Result<Loaded, IngestError> {
+    store
+        .read_blocking(|conn| Loaded::load(conn, id))
+        .map_err(|error| IngestError::Damaged(id, error))
+}
+
+/// What can be said without the document.
+fn precheck(ingest: &Ingest, sender: &Sender, batch: &Batch, now_ms: i64) -> Result<(), Refusal> {
+    let bytes: usize = batch.changes.iter().map(|chunk| chunk.len()).sum();
+    let fits = (1..=limits::BATCH_CHANGES).contains(&batch.changes.len())
+        && bytes <= limits::BATCH_BYTES
+        && batch.keys.listed.len() <= limits::BATCH_CHANGES;
+    if !fits {
+        return Err(Refusal::Rejected("batch_limits"));
+    }
+    if batch.alg != ED25519 {
+        return Err(Refusal::Rejected("signature_algorithm"));
+    }
+    if batch.account != sender.account {
+        return Err(Refusal::Rejected("account"));
+    }
+    let hashes: Vec<[u8; 32]> = batch.changes.iter().map(|chunk| chunk_hash(chunk)).collect();
+    let statement = BatchStatement {
+        realm: ingest.realm,
+        device: sender.device,
+        account: batch.account,
+        document: batch.document,
+        changes: &hashes,
+        keys_digest: batch.keys.digest(),
+    };
+    statement
+        .verify(&sender.key, &batch.signature)
+        .map_err(|_| Refusal::Rejected("signature"))?;
+    let latest = Month::of_millis(now_ms).map(Month::next);
+    if batch
+        .document
+        .period()
+        .is_some_and(|month| latest.is_none_or(|latest| month > latest))
+    {
+        return Err(Refusal::Rejected("period"));
+    }
+    if !sender.access.set.write.contains(&batch.document.scope()) {
+        return Err(Refusal::Quarantined("not_permitted"));
+    }
+    Ok(())
+}
+
+fn admit_batch(
+    ingest: &Ingest,
+    store: &Store,
+    sender: &Sender,
+    batch: &Batch,
+    now_ms: i64,
+    loaded: &mut Loaded,
+) -> Result<Verdict, Refusal> {
+    let chunks: Vec<&[u8]> = batch.changes.iter().map(|chunk| chunk.as_slice()).collect();
+    let authority = DocumentAuthority {
+        loaded,
+        access: &sender.access,
+        document: batch.document,
+    };
+    let gate = Gate::Device {
+        account: batch.account,
+        device: sender.device,
+        authority: &authority,
+    };
+    match admit(&loaded.document, &chunks, gate)? {
+        Admission::Duplicate => Ok(Verdict::Answer(duplicate(store, batch, loaded))),
+        Admission::Plan(plan) => {
+            let append = append(ingest, sender, batch, now_ms, &plan)?;
+            for new in &plan.new {
+                loaded.owners.insert(new.node.actor.clone(), sender.device);
+            }
+            Ok(Verdict::Write(append, loaded.document.adopt(*plan)))
+        }
+    }
+}
+
+fn append(
+    ingest: &Ingest,
+    sender: &Sender,
+    batch: &Batch,
+    now_ms: i64,
+    plan: &Plan,
+) -> Result<Append, Refusal> {
+    let needs_key = batch.document.class() == Class::Ledger;
+    let changes = plan.new.iter().map(|new| {
+        let key = match new.creates.filter(|_| needs_key) {
+            Some(record) => {
+                // A record without a key could hold sealed fields that nobody ever opens.
+                let key = batch.keys.of(record).ok_or(Refusal::Quarantined("key_missing"))?;
+                Some((record, ingest.master.wrap(&key, record)))
+            }
+            None => None,
+        };
+        let bytes = batch
+            .changes
+            .get(new.index)
+            .map_or_else(Vec::new, |chunk| chunk.to_vec());
+        Ok(AppendChange {
+            hash: new.hash,
+            actor: new.node.actor.clone(),
+            seq: new.node.seq,
+            bytes,
+            key,
+        })
+    });
+    Ok(Append {
+        document: batch.document,
+        device: sender.device,
+        account: batch.account,
+        received_at: now_ms,
+        alg: batch.alg,
+        signature: batch.signature,
+        keys_digest: batch.keys.digest(),
+        before: plan.before.clone(),
+        after: plan.after.clone(),
+        changes: changes.collect::<Result<_, Refusal>>()?,
+    })
+}
+
+/// The receipt of a batch that is here already. Its positions are a courtesy: without them it is still a receipt.
+fn duplicate(store: &Store, batch: &Batch, loaded: &Loaded) -> Receipt {
+    let positions = store.read_blocking(|conn| {
+        let Some((_, row, _)) = log::find_document(conn, batch.document)? else {
+            return Ok(Vec::new());
+        };
+        let nodes = batch.changes.iter().filter_map(|chunk| {
+            loaded
+                .document
+                .history()
+                .node(&sync_core::ids::ChangeHash(chunk_hash(chunk)))
+        });
+        nodes
+            .map(|node| log::position_of(conn, row, &node.actor, node.seq))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    let positions: Vec<u64> = positions.unwrap_or_default().into_iter().flatten().collect();
+    let (from, to) = (positions.iter().min(), positions.iter().max());
+    Receipt::Duplicate {
+        from: from.copied().unwrap_or(0),
+        to: to.copied().unwrap_or(0),
+    }
+}
+
+fn receipt(refusal: &Refusal) -> Receipt {
+    match refusal {
+        Refusal::MissingDeps(hashes) => Receipt::MissingDeps {
+            hashes: hashes
+                .iter()
+                .take(MISSING_NAMED)
+                .map(|hash| HashBytes(hash.0))
+                .collect(),
+        },
+        Refusal::ActorFork { actor, seq } => {
+            let actor = actor.to_bytes().try_into().unwrap_or_default();
+            Receipt::ActorFork { actor, seq: *seq }
+        }
+        Refusal::Quarantined(reason) => Receipt::Quarantined {
+            reason: (*reason).to_owned(),
+        },
+        Refusal::Rejected(code) => Receipt::Rejected {
+            code: (*code).to_owned(),
+            retry: false,
+        },
+    }
+}
+
+/// What admission may ask about one document.
+struct DocumentAuthority<'a> {
+    loaded: &'a Loaded,
+    access: &'a Access,
+    document: DocumentId,
+}
+
+impl Authority for DocumentAuthority<'_> {
+    fn owner(&self, actor: &ActorId) -> Option<DeviceId> {
+        self.loaded.owners.get(actor).copied()
+    }
+
+    fn may(&self, kind: EditKind) -> bool {
+        self.access.may_edit(self.document.scope(), kind)
+    }
+}

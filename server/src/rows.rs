@@ -1,0 +1,74 @@
+//! Projected rows in SQL: what [`sync_core::projection`] says, written down where queries find it.
+
+use rusqlite::{Transaction, params};
+use sync_core::projection::RowChange;
+use sync_core::record::Assistance;
+use sync_core::seal::SealedField;
+
+/// Writes rows of one document.
+///
+/// # Errors
+/// The store's.
+pub fn put(tx: &Transaction<'_>, document: i64, rows: &[RowChange]) -> rusqlite::Result<()> {
+    for row in rows {
+        match row {
+            RowChange::Assistance(assistance) => put_assistance(tx, document, assistance)?,
+        }
+    }
+    Ok(())
+}
+
+fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusqlite::Result<()> {
+    let sealed = |field| row.sealed.get(&field);
+    let unknown = (!row.unknown.is_empty()).then(|| minicbor::to_vec(&row.unknown).unwrap_or_default());
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO assistance
+           (record, document, unit, occurred_at, category, procedure, channel, outcome, people, minutes, satisfaction,
+            recorded_by, device, recorded_at, retracted_reason, retracted_by, retracted_at,
+            citizen_name, citizen_phone, citizen_id, note, unknown)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        row.id.to_bytes(),
+        document,
+        row.document.unit().to_bytes(),
+        row.occurred_at_ms,
+        row.category,
+        row.procedure,
+        row.channel,
+        row.outcome,
+        row.people,
+        row.minutes,
+        row.satisfaction,
+        row.recorded_by.to_bytes(),
+        row.device.to_bytes(),
+        row.recorded_at_ms,
+        row.retraction.as_ref().map(|retraction| retraction.reason.code()),
+        row.retraction.as_ref().map(|retraction| retraction.by.to_bytes()),
+        row.retraction.as_ref().map(|retraction| retraction.at_ms),
+        sealed(SealedField::CitizenName),
+        sealed(SealedField::CitizenPhone),
+        sealed(SealedField::CitizenId),
+        sealed(SealedField::Note),
+        unknown,
+    ])?;
+    put_conflicts(tx, document, row)
+}
+
+fn put_conflicts(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM conflict WHERE record = ?")?
+        .execute([row.id.to_bytes()])?;
+    for conflict in &row.conflicts {
+        tx.prepare_cached(
+            r#"INSERT INTO conflict (record, field, unit, document, "values") VALUES (?, ?, ?, ?, ?)"#,
+        )?
+        .execute(params![
+            row.id.to_bytes(),
+            conflict.field,
+            row.document.unit().to_bytes(),
+            document,
+            minicbor::to_vec(&conflict.values).unwrap_or_default(),
+        ])?;
+    }
+    Ok(())
+}

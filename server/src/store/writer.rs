@@ -1,0 +1,174 @@
+//! The writer: a thread, a bounded queue, one commit for everything that waits.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+/// Most jobs of one transaction: a commit should not keep its first job waiting for long.
+const GROUP: usize = 256;
+
+/// Why a job stored nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError<E> {
+    /// The job itself said so.
+    #[error("{0}")]
+    Job(E),
+    /// Too many jobs wait already.
+    #[error("the writer's queue is full")]
+    Busy,
+    /// The transaction could not be begun or committed: a full disk, a damaged file.
+    #[error("the store failed: {0}")]
+    Storage(String),
+    /// The job panicked.
+    #[error("the job panicked")]
+    Panicked,
+    /// The writer has stopped.
+    #[error("the writer has stopped")]
+    Stopped,
+}
+
+/// What the writer did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterStats {
+    /// Transactions that were committed: each is one flush to disk.
+    pub commits: u64,
+    /// Jobs in them.
+    pub jobs: u64,
+}
+
+/// Called after the commit, with its outcome.
+type Answer = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// Runs in the transaction; `None` when it took back what it did and has answered already.
+type Job = Box<dyn FnOnce(&mut Transaction<'_>) -> Option<Answer> + Send>;
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    jobs: AtomicU64,
+}
+
+impl Writer {
+    pub(super) fn start(conn: Connection, queue: usize) -> Self {
+        let (sender, receiver) = sync_channel(queue);
+        let counters = Arc::new(Counters::default());
+        let counted = Arc::clone(&counters);
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || run(conn, &receiver, &counted));
+        // Without a thread nobody receives, and every job is told that the writer has stopped.
+        Self {
+            queue: Some(sender),
+            thread: thread.ok(),
+            counters,
+        }
+    }
+
+    pub(super) fn submit<T, E, F>(
+        &self,
+        job: F,
+    ) -> Result<oneshot::Receiver<Result<T, WriteError<E>>>, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (answer, receiver) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(WriteError::Stopped)?;
+        queue
+            .try_send(guarded(job, answer))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => WriteError::Busy,
+                TrySendError::Disconnected(_) => WriteError::Stopped,
+            })?;
+        Ok(receiver)
+    }
+
+    pub(super) fn stats(&self) -> WriterStats {
+        WriterStats {
+            commits: self.counters.commits.load(Ordering::Relaxed),
+            jobs: self.counters.jobs.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Everything that waits is still written.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Puts a job into its own savepoint, and its answer behind the commit.
+fn guarded<T, E, F>(job: F, answer: oneshot::Sender<Result<T, WriteError<E>>>) -> Job
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+{
+    Box::new(move |tx| {
+        if let Err(error) = tx.execute_batch("SAVEPOINT job") {
+            drop(answer.send(Err(WriteError::Storage(error.to_string()))));
+            return None;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| job(tx)));
+        let end = if matches!(outcome, Ok(Ok(_))) {
+            "RELEASE job"
+        } else {
+            "ROLLBACK TO job; RELEASE job"
+        };
+        let refused = match (tx.execute_batch(end), outcome) {
+            (Ok(()), Ok(Ok(value))) => {
+                return Some(Box::new(move |committed| {
+                    drop(answer.send(committed.map(|()| value).map_err(WriteError::Storage)));
+                }));
+            }
+            (Ok(()), Ok(Err(error))) => WriteError::Job(error),
+            (Ok(()), Err(_)) => WriteError::Panicked,
+            (Err(error), _) => WriteError::Storage(error.to_string()),
+        };
+        drop(answer.send(Err(refused)));
+        None
+    })
+}
+
+fn run(mut conn: Connection, queue: &Receiver<Job>, counters: &Counters) {
+    while let Ok(first) = queue.recv() {
+        let group: Vec<Job> = std::iter::once(first)
+            .chain(queue.try_iter().take(GROUP - 1))
+            .collect();
+        let mut answers = Vec::with_capacity(group.len());
+        let committed = commit(&mut conn, group, &mut answers);
+        if committed.is_ok() {
+            counters.commits.fetch_add(1, Ordering::Relaxed);
+            counters.jobs.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        }
+        answers.into_iter().for_each(|answer| answer(committed.clone()));
+    }
+    // The last one out leaves one file.
+    drop(conn.pragma_update(None, "wal_checkpoint", "TRUNCATE"));
+}
+
+fn commit(conn: &mut Connection, group: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), String> {
+    let mut tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| error.to_string())?;
+    for job in group {
+        answers.extend(job(&mut tx));
+    }
+    tx.commit().map_err(|error| error.to_string())
+}

@@ -1,0 +1,89 @@
+//! Stories of disagreement: nobody's edit silently overrides another's.
+
+use sync_core::edit::{AssistanceField, Edit};
+use sync_core::record::Scalar;
+
+use crate::harness::World;
+
+#[test]
+fn concurrent_edits_of_one_field_are_both_readable_until_a_person_chooses() {
+    let mut world = World::new(10);
+    let hamlet = World::hamlet(1);
+    let (mut a, mut b) = (world.member(hamlet), world.member(hamlet));
+    let mut official = world.reader(&[hamlet], false);
+    let record = a.log(hamlet, world.now_ms);
+    a.sync(&world);
+    b.sync(&world);
+    a.amend(
+        record,
+        AssistanceField::Outcome("dang_xu_ly".into()),
+        world.now_ms + 1,
+    );
+    b.amend(
+        record,
+        AssistanceField::Outcome("that_bai".into()),
+        world.now_ms + 2,
+    );
+    a.sync(&world);
+    b.sync(&world);
+    a.sync(&world);
+    official.sync(&world);
+    assert_eq!(a.rows(), b.rows());
+    assert_eq!(a.rows(), official.rows());
+    let row = a.rows().remove(&record).unwrap();
+    let [conflict] = row.conflicts.as_slice() else {
+        panic!("one conflict: {:?}", row.conflicts)
+    };
+    let mut said: Vec<_> = conflict
+        .values
+        .iter()
+        .map(|value| (value.by, value.value.clone(), value.at_ms))
+        .collect();
+    said.sort_by_key(|(_, _, at_ms)| *at_ms);
+    assert_eq!(
+        said,
+        vec![
+            (
+                a.identity.account,
+                Scalar::Text("dang_xu_ly".into()),
+                world.now_ms + 1
+            ),
+            (
+                b.identity.account,
+                Scalar::Text("that_bai".into()),
+                world.now_ms + 2
+            ),
+        ]
+    );
+    assert_eq!(world.count("SELECT count(*) FROM conflict"), 1);
+
+    let settle = Edit::SettleConflict {
+        record,
+        field: "outcome".into(),
+        value: Scalar::Text("dang_xu_ly".into()),
+    };
+    b.edit(&settle, world.now_ms + 3).unwrap();
+    b.sync(&world);
+    a.sync(&world);
+    assert_eq!(a.rows()[&record].outcome, "dang_xu_ly");
+    assert!(a.rows()[&record].conflicts.is_empty());
+    assert_eq!(world.count("SELECT count(*) FROM conflict"), 0);
+}
+
+#[test]
+fn two_people_who_write_the_same_do_not_disagree() {
+    let mut world = World::new(11);
+    let hamlet = World::hamlet(1);
+    let (mut a, mut b) = (world.member(hamlet), world.member(hamlet));
+    let record = a.log(hamlet, world.now_ms);
+    a.sync(&world);
+    b.sync(&world);
+    let note = AssistanceField::Personal(sync_core::seal::SealedField::Note, Some("đã hẹn lại".into()));
+    a.amend(record, note.clone(), world.now_ms);
+    b.amend(record, note, world.now_ms);
+    a.sync(&world);
+    b.sync(&world);
+    let row = b.rows().remove(&record).unwrap();
+    assert!(row.conflicts.is_empty());
+    assert_eq!(b.replica().personal(&row).unwrap().0.len(), 3);
+}

@@ -1,0 +1,86 @@
+//! A store in which the phone can die before or after any step.
+
+use sync_core::ids::{DocumentId, RecordId};
+use sync_core::local_store::{
+    DocumentSummary, ListQuery, LocalStore, MemoryStore, SavedEdit, StoredDocument, SyncState, Update,
+};
+use sync_core::record::Assistance;
+use sync_core::seal::RecordKey;
+
+/// The phone died.
+#[derive(Debug, thiserror::Error)]
+#[error("the phone died")]
+pub struct Died;
+
+/// When the phone dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Before this many more writes went through.
+    BeforeWrite(u32),
+    /// Right after the write, before anybody hears that it went through.
+    AfterWrite(u32),
+}
+
+/// A memory store with a fuse.
+#[derive(Clone, Debug, Default)]
+pub struct MortalStore {
+    pub inner: MemoryStore,
+    pub death: Option<Death>,
+}
+
+impl MortalStore {
+    fn write(&mut self, write: impl FnOnce(&mut MemoryStore)) -> Result<(), Died> {
+        match self.death {
+            Some(Death::BeforeWrite(0)) => return Err(Died),
+            Some(Death::AfterWrite(0)) => {
+                write(&mut self.inner);
+                return Err(Died);
+            }
+            Some(Death::BeforeWrite(n)) => self.death = Some(Death::BeforeWrite(n - 1)),
+            Some(Death::AfterWrite(n)) => self.death = Some(Death::AfterWrite(n - 1)),
+            None => {}
+        }
+        write(&mut self.inner);
+        Ok(())
+    }
+}
+
+fn fine<T>(result: Result<T, std::convert::Infallible>) -> Result<T, Died> {
+    result.map_err(|never| match never {})
+}
+
+impl LocalStore for MortalStore {
+    type Error = Died;
+
+    fn state(&self) -> Result<SyncState, Died> {
+        fine(self.inner.state())
+    }
+
+    fn documents(&self) -> Result<Vec<DocumentSummary>, Died> {
+        fine(self.inner.documents())
+    }
+
+    fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>, Died> {
+        fine(self.inner.document(id))
+    }
+
+    fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>, Died> {
+        fine(self.inner.document_of(record))
+    }
+
+    fn key(&self, record: RecordId) -> Result<Option<RecordKey>, Died> {
+        fine(self.inner.key(record))
+    }
+
+    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>, Died> {
+        fine(self.inner.assistances(query))
+    }
+
+    fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Died> {
+        self.write(|inner| drop(inner.save_edit(edit)))
+    }
+
+    fn apply(&mut self, update: &Update) -> Result<(), Died> {
+        self.write(|inner| drop(inner.apply(update)))
+    }
+}

@@ -1,0 +1,147 @@
+//! The world: a server on a file of its own, the time, and the chance.
+
+use std::num::NonZeroUsize;
+
+use langso_server::documents::Documents;
+use langso_server::exchange::{Exchange, ExchangeError};
+use langso_server::ingest::{Ingest, Sender};
+use langso_server::policy::Access;
+use langso_server::store::Store;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sync_core::ids::{AccountId, Class, DeviceId, Month, RealmId, Scope, UnitId};
+use sync_core::protocol::{Body, Epoch, EpochInfo, ScopeSet, decode_request, encode_response};
+use sync_core::replica::Identity;
+use sync_core::seal::MasterKey;
+use sync_core::signature::DeviceKey;
+
+use super::phone::Phone;
+
+/// 2024-11-08T07:00:00Z.
+pub const START_MS: i64 = 1_731_049_200_000;
+
+/// One server and everything around it.
+pub struct World {
+    pub runtime: tokio::runtime::Runtime,
+    pub rng: StdRng,
+    pub now_ms: i64,
+    pub realm: RealmId,
+    dir: tempfile::TempDir,
+    exchange: Option<Exchange>,
+    people: u8,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut world = Self {
+            runtime,
+            rng: StdRng::seed_from_u64(seed),
+            now_ms: START_MS,
+            realm: RealmId::from_parts(1, 1),
+            dir: tempfile::tempdir().unwrap(),
+            exchange: None,
+            people: 0,
+        };
+        world.start_server();
+        world
+    }
+
+    /// Stops the server – whatever it had in memory is gone – and starts it again on what is on its disk.
+    pub fn restart_server(&mut self) {
+        self.exchange = None;
+        self.start_server();
+    }
+
+    fn start_server(&mut self) {
+        let store = Store::open(&self.dir.path().join("langso.db")).unwrap();
+        let ingest = Ingest {
+            realm: self.realm,
+            master: MasterKey::from_bytes([3; 32]),
+            documents: Documents::new(NonZeroUsize::new(2_000).unwrap()),
+            workers: tokio::sync::Semaphore::new(2),
+        };
+        let epoch = EpochInfo {
+            id: Epoch([1; 8]),
+            parent: None,
+        };
+        self.exchange = Some(Exchange::open(store, ingest, epoch, [5; 32]).unwrap());
+    }
+
+    pub fn server(&self) -> &Exchange {
+        self.exchange.as_ref().unwrap()
+    }
+
+    pub fn hamlet(n: u64) -> UnitId {
+        UnitId::from_parts(7, n.into())
+    }
+
+    /// Somebody of a hamlet's team, with a fresh phone.
+    pub fn member(&mut self, hamlet: UnitId) -> Phone {
+        let scope = Scope {
+            unit: hamlet,
+            class: Class::Ledger,
+        };
+        self.phone(vec![scope], vec![scope], true)
+    }
+
+    /// Somebody who reads hamlets and writes nothing.
+    pub fn reader(&mut self, hamlets: &[UnitId], personal_read: bool) -> Phone {
+        let read = hamlets
+            .iter()
+            .map(|unit| Scope {
+                unit: *unit,
+                class: Class::Ledger,
+            })
+            .collect();
+        self.phone(read, Vec::new(), personal_read)
+    }
+
+    fn phone(&mut self, mut read: Vec<Scope>, write: Vec<Scope>, personal_read: bool) -> Phone {
+        self.people += 1;
+        read.sort_unstable();
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let identity = Identity {
+            realm: self.realm,
+            device: DeviceId::from_parts(2, self.people.into()),
+            account: AccountId::from_parts(3, self.people.into()),
+            key: DeviceKey::from_seed(seed),
+        };
+        let set = ScopeSet {
+            realm: self.realm,
+            read,
+            write,
+            since: Month(0),
+            personal_read,
+        };
+        Phone::new(identity, Access { set }, self.rng.next_u64())
+    }
+
+    /// What the server does with one request, from bytes to bytes.
+    pub fn serve(&self, phone: &Phone, body: &Body) -> Result<Body, ExchangeError> {
+        let request = decode_request(&body.bytes, body.compressed).expect("phones send messages");
+        let sender = Sender {
+            device: phone.identity.device,
+            account: phone.identity.account,
+            key: phone.identity.key.public(),
+            access: phone.access.clone(),
+        };
+        let response = self
+            .runtime
+            .block_on(self.server().exchange(&sender, request, self.now_ms))?;
+        Ok(encode_response(&response))
+    }
+
+    /// One number of the store, for counting what is in it.
+    pub fn count(&self, sql: &str) -> i64 {
+        self.server()
+            .store
+            .read_blocking(|conn| conn.query_row(sql, [], |row| row.get(0)))
+            .unwrap()
+    }
+}
