@@ -90,3 +90,24 @@ CREATE TABLE used_assertion (
     digest     BLOB PRIMARY KEY,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Which authority an answer was given under: any change of who may do what moves it on, whoever makes the change.
+INSERT INTO meta (key, value) VALUES ('authority', 1);
+CREATE TRIGGER unit_period_insert_moves_authority AFTER INSERT ON unit_period
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER unit_period_update_moves_authority AFTER UPDATE ON unit_period
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER unit_period_delete_moves_authority AFTER DELETE ON unit_period
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER account_insert_moves_authority AFTER INSERT ON account
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER account_update_moves_authority AFTER UPDATE ON account
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER account_delete_moves_authority AFTER DELETE ON account
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER role_insert_moves_authority AFTER INSERT ON role
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER role_update_moves_authority AFTER UPDATE ON role
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER role_delete_moves_authority AFTER DELETE ON role
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;

@@ -5,7 +5,7 @@
 
 pub mod cursor;
 pub mod index;
-mod presence;
+pub mod presence;
 pub mod pull;
 
 use std::collections::HashMap;

@@ -1,9 +1,30 @@
-//! The server of Làng Số.
+//! The server of Làng Số: merges what the phones of a realm deliver, and shows it.
+//!
+//! A request's way: [`http`] (extract, one call, answer) → [`exchange`] → [`ingest`] (judge on a pool, by
+//! `sync_core::admission`) → [`store`] (one writer, group commit) with [`log`] and [`rows`]; and down again through
+//! [`exchange::pull`]. Who may do what is [`policy`], and nothing else.
+
+pub mod app;
+pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod documents;
+pub mod enrolment;
 pub mod exchange;
+pub mod http;
+pub mod i18n;
 pub mod ingest;
+pub mod keys;
 pub mod log;
 pub mod policy;
 pub mod quarantine;
+pub mod realm;
+pub mod records;
 pub mod rows;
+pub mod serve;
+pub mod session;
 pub mod store;
+pub mod telemetry;
+pub mod token;
+pub mod tree;
+pub mod units;

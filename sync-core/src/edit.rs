@@ -231,6 +231,16 @@ impl Edit {
         }
     }
 
+    /// Which intent it is.
+    pub fn kind(&self) -> EditKind {
+        match self {
+            Edit::LogAssistance(_) => EditKind::Log,
+            Edit::AmendAssistance { .. } => EditKind::Amend,
+            Edit::RetractAssistance { .. } => EditKind::Retract,
+            Edit::SettleConflict { .. } => EditKind::Settle,
+        }
+    }
+
     /// Checks the edit against `document` and turns it into the operations that make it. `key` seals personal data.
     ///
     /// # Errors

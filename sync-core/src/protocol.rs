@@ -14,6 +14,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
+use crate::edit::EditKind;
 use crate::ids::{AccountId, DocumentId, Month, RealmId, RecordId, Scope};
 use crate::seal::{KeySeed, RecordKey};
 use crate::signature::Signature;
@@ -475,9 +476,18 @@ pub struct ScopeSet {
     /// Whether keys of sealed fields come down.
     #[n(4)]
     pub personal_read: bool,
+    /// Scopes in which the account may settle conflicts and nothing else, ascending.
+    #[cbor(n(5), skip_if = "Vec::is_empty", default)]
+    pub settle: Vec<Scope>,
 }
 
 impl ScopeSet {
+    /// Whether the account may make edits of this kind in documents of a scope.
+    pub fn may_edit(&self, scope: &Scope, kind: EditKind) -> bool {
+        let in_scopes = |scopes: &[Scope]| scopes.binary_search(scope).is_ok();
+        in_scopes(&self.write) || (kind == EditKind::Settle && in_scopes(&self.settle))
+    }
+
     /// Whether documents like this one come down.
     pub fn covers(&self, document: &DocumentId) -> bool {
         document.period().is_none_or(|month| month >= self.since)

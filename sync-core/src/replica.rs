@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 
 use crate::digest::DigestSum;
-use crate::edit::{Author, Edit, EditError, Personal};
+use crate::edit::{Author, Edit, EditError, EditKind, Personal};
 use crate::ids::{AccountId, ActorId, DeviceId, DocumentId, Month, RealmId, RecordId, Scope};
 use crate::local_store::{
     DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, SyncState,
@@ -163,7 +163,7 @@ impl<S: LocalStore> Replica<S> {
     pub fn edit(&mut self, edit: &Edit, now_ms: i64, rng: &mut impl CryptoRng) -> Result<bool, S> {
         let now_ms = self.corrected(now_ms);
         let id = self.document_for(edit, now_ms)?;
-        self.check_scope(id.scope())?;
+        self.check_scope(id.scope(), edit.kind())?;
         let fresh_actor: [u8; 16] = random(rng);
         let fresh_seed = KeySeed::from_bytes(random(rng));
         let stored_key = self.store.key(edit.record()).map_err(ReplicaError::Store)?;
@@ -323,9 +323,9 @@ impl<S: LocalStore> Replica<S> {
     }
 
     /// Before the first answer nothing is known, and nothing is refused: the server decides.
-    fn check_scope(&self, scope: Scope) -> Result<(), S> {
+    fn check_scope(&self, scope: Scope, kind: EditKind) -> Result<(), S> {
         match &self.state.scopes {
-            Some(scopes) if !scopes.write.contains(&scope) => Err(ReplicaError::NotPermitted(scope)),
+            Some(scopes) if !scopes.may_edit(&scope, kind) => Err(ReplicaError::NotPermitted(scope)),
             Some(_) | None => Ok(()),
         }
     }

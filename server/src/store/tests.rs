@@ -18,7 +18,7 @@ fn put(tx: &Transaction<'_>, key: &str) -> rusqlite::Result<()> {
 fn keys(store: &Store) -> Vec<String> {
     store
         .read_blocking(|conn| {
-            let mut statement = conn.prepare("SELECT key FROM meta ORDER BY key")?;
+            let mut statement = conn.prepare("SELECT key FROM meta WHERE key <> 'authority' ORDER BY key")?;
             statement
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()

@@ -1,0 +1,222 @@
+//! The application: one data directory, opened, with everything that requests share.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::civil::Date;
+use rusqlite::Connection;
+use sync_core::ids::{AccountId, DeviceId, Month, RealmId};
+use sync_core::signature::DeviceKey;
+
+use crate::clock::{self, Clock, day_of};
+use crate::config::Config;
+use crate::documents::Documents;
+use crate::exchange::{Exchange, presence};
+use crate::ingest::{Ingest, Sender};
+use crate::keys::{Keys, KeysError, Missing};
+use crate::policy::{Access, Grant};
+use crate::realm::{self, RealmError};
+use crate::session::Attempts;
+use crate::store::{OpenError, Store, WriteError};
+use crate::token::Tokens;
+use crate::tree::Tree;
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub struct App {
+    /// How it is set up.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// Which realm this is.
+    pub realm: RealmId,
+    /// Signs enrolments.
+    pub realm_key: DeviceKey,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// The exchange, and the store under it.
+    pub exchange: Exchange,
+    /// Wrong passwords.
+    pub attempts: Attempts,
+    authority: RwLock<Arc<Authority>>,
+    /// Held as long as this process uses the directory.
+    _lock: File,
+}
+
+/// Who may do what, as it was on one day under one version of the tables.
+#[derive(Debug)]
+pub struct Authority {
+    version: i64,
+    day: Date,
+    /// The units of the day.
+    pub tree: Tree,
+    grants: HashMap<AccountId, Vec<Grant>>,
+}
+
+impl Authority {
+    /// The roles of an account; none if it is disabled or unknown.
+    pub fn grants(&self, account: AccountId) -> &[Grant] {
+        self.grants.get(&account).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A data directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenAppError {
+    /// Another process serves it.
+    #[error("{0} is in use by another process")]
+    InUse(PathBuf),
+    /// It cannot be made or locked.
+    #[error("{0}: {1}")]
+    Io(PathBuf, #[source] std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The realm's tables.
+    #[error(transparent)]
+    Realm(#[from] RealmError),
+    /// The store failed while it was opened.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+impl OpenAppError {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            OpenAppError::InUse(_) => "data_in_use",
+            OpenAppError::Io(..) => "data_unusable",
+            OpenAppError::Store(error) => error.code(),
+            OpenAppError::Keys(_) => "keys",
+            OpenAppError::Realm(_) => "realm",
+            OpenAppError::Failed(_) => "store_failed",
+        }
+    }
+}
+
+/// Where the store of a data directory is.
+pub fn store_path(data: &Path) -> PathBuf {
+    data.join("langso.db")
+}
+
+/// Opens the store and the keys of a directory for a command beside the server, making both if there is neither.
+///
+/// # Errors
+/// [`OpenAppError`].
+pub fn open_data(data: &Path) -> Result<(Store, Keys), OpenAppError> {
+    std::fs::create_dir_all(data).map_err(|error| OpenAppError::Io(data.to_owned(), error))?;
+    let missing = if store_path(data).exists() { Missing::Refuse } else { Missing::Create };
+    let keys = Keys::open(&data.join("keys"), missing, clock::fill)?;
+    let store = Store::open(&store_path(data))?;
+    let (id, epoch) = (RealmId::from_parts(Clock::system().now_ms() as u64, clock::random_bits()), clock::random());
+    store
+        .write_blocking(move |tx| realm::init(tx, id, epoch))
+        .map_err(|error: WriteError<rusqlite::Error>| OpenAppError::Failed(error.to_string()))?;
+    Ok((store, keys))
+}
+
+impl App {
+    /// Opens a data directory to serve it.
+    ///
+    /// # Errors
+    /// [`OpenAppError`].
+    pub fn open(config: Config, clock: Clock) -> Result<Arc<Self>, OpenAppError> {
+        let lock = lock(&config.data)?;
+        let (store, keys) = open_data(&config.data)?;
+        let info = store.read_blocking(realm::info)?;
+        let authority = store.read_blocking(|conn| load_authority(conn, day_of(clock.now_ms())))?;
+        let ingest = Ingest {
+            realm: info.id,
+            master: keys.master,
+            documents: Documents::new(NonZeroUsize::new(config.cached_changes).unwrap_or(NonZeroUsize::MIN)),
+            workers: tokio::sync::Semaphore::new(config.workers()),
+        };
+        let failed = |error: &dyn std::fmt::Display| OpenAppError::Failed(error.to_string());
+        let exchange = Exchange::open(store, ingest, info.epoch, keys.cursor).map_err(|error| failed(&error))?;
+        let tokens = Tokens::new(&keys.token, config.token_ttl_s).map_err(|error| failed(&error))?;
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            realm: info.id,
+            realm_key: keys.realm,
+            tokens,
+            exchange,
+            attempts: Attempts::default(),
+            authority: RwLock::new(Arc::new(authority)),
+            _lock: lock,
+        }))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.exchange.store
+    }
+
+    /// Who may do what just now: read again when a table has changed or a day has begun.
+    ///
+    /// # Errors
+    /// [`RealmError`].
+    pub fn authority(&self, conn: &Connection) -> Result<Arc<Authority>, RealmError> {
+        let (version, day) = (realm::authority_version(conn)?, day_of(self.clock.now_ms()));
+        let known = Arc::clone(&self.authority.read().unwrap_or_else(PoisonError::into_inner));
+        if known.version == version && known.day == day {
+            return Ok(known);
+        }
+        let fresh = Arc::new(load_authority(conn, day)?);
+        *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        Ok(fresh)
+    }
+
+    /// A device and what its account may do; `None` if it does not exist or was revoked.
+    ///
+    /// # Errors
+    /// [`RealmError`].
+    pub fn sender(&self, device: DeviceId) -> Result<Option<Sender>, RealmError> {
+        self.store().read_blocking(|conn| {
+            let Some(device) = realm::device(conn, device)?.filter(|device| !device.revoked) else { return Ok(None) };
+            let authority = self.authority(conn)?;
+            let grants = authority.grants(device.account);
+            let access = Access::of(grants, &authority.tree, self.realm, self.since());
+            Ok(Some(Sender { device: device.id, account: device.account, key: device.key, access }))
+        })
+    }
+
+    /// The oldest month that phones hold.
+    fn since(&self) -> Month {
+        let now = Month::of_millis(self.clock.now_ms()).unwrap_or(Month(0));
+        now.minus(self.config.months.saturating_sub(1))
+    }
+
+    /// Writes down who was here since the last time.
+    pub async fn flush_presence(&self) {
+        let seen = self.exchange.presence.take();
+        if seen.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store().write(move |tx| presence::put(tx, &seen)).await {
+            tracing::warn!(%error, "presence was not written");
+        }
+    }
+}
+
+fn load_authority(conn: &Connection, day: Date) -> Result<Authority, RealmError> {
+    let version = realm::authority_version(conn)?;
+    Ok(Authority { version, day, tree: realm::tree(conn, day)?, grants: realm::grants(conn)? })
+}
+
+fn lock(data: &Path) -> Result<File, OpenAppError> {
+    let io = |error| OpenAppError::Io(data.to_owned(), error);
+    std::fs::create_dir_all(data).map_err(io)?;
+    let file = File::create(data.join("lock")).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenAppError::InUse(data.to_owned())),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}

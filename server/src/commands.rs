@@ -1,0 +1,59 @@
+//! The commands of `langso`. Each reads its arguments, makes a few calls and says what it did.
+
+mod accounts;
+mod serve;
+mod units;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a data directory; the first start makes it.
+    Serve(serve::Serve),
+    /// Import units from a CSV file.
+    Units(units::Units),
+    /// Add accounts.
+    Account(accounts::Account),
+    /// Make a one-time code with which a phone is enrolled.
+    EnrolCode(accounts::EnrolCode),
+    /// Make codes for many phones at once.
+    EnrolCodes(accounts::EnrolCodes),
+}
+
+/// Where the data is.
+#[derive(Debug, clap::Args)]
+struct DataDir {
+    /// The data directory.
+    #[arg(long = "data", env = "LANGSO_DATA", default_value = "langso-data")]
+    path: PathBuf,
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> ExitCode {
+        let done = match self {
+            Command::Serve(command) => command.run(),
+            Command::Units(command) => command.run(),
+            Command::Account(command) => command.run(),
+            Command::EnrolCode(command) => command.run(),
+            Command::EnrolCodes(command) => command.run(),
+        };
+        match done {
+            Ok(code) => code,
+            Err(error) => {
+                drop(writeln!(std::io::stderr(), "langso: {error:#}"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Writes one line to standard output. Who closes it does not want the rest.
+fn say(line: impl std::fmt::Display) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}

@@ -1,0 +1,86 @@
+//! Configuration: defaults, then a TOML file, then the environment (`LANGSO_…`), then the command line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// What can be set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The data directory: the store and its keys.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How long an access token is good for, in seconds. A phone in use renews it on the way.
+    pub token_ttl_s: u32,
+    /// How many months of records phones hold.
+    pub months: u16,
+    /// How many deliveries are judged at a time; 0: as many as there are processors.
+    pub workers: usize,
+    /// About how many changes of documents are kept in memory, a kilobyte each.
+    pub cached_changes: usize,
+    /// What is logged, as a filter: `info`, `langso_server=debug,info` …
+    pub log: String,
+    /// `json` or `text`.
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("langso-data"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            token_ttl_s: 7 * 24 * 3600,
+            months: 12,
+            workers: 0,
+            cached_changes: 30_000,
+            log: "info".to_owned(),
+            log_format: LogFormat::Json,
+        }
+    }
+}
+
+/// What the command line sets.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Overrides {
+    /// The data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Where to listen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+}
+
+impl Config {
+    /// Puts the layers together.
+    ///
+    /// # Errors
+    /// A setting that is unknown or of another type, with its name and where it comes from.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, Box<figment::Error>> {
+        let mut layers = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(file) = file {
+            layers = layers.merge(Toml::file_exact(file));
+        }
+        layers.merge(Env::prefixed("LANGSO_")).merge(Serialized::defaults(overrides)).extract().map_err(Box::new)
+    }
+
+    /// How many deliveries are judged at a time.
+    pub fn workers(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        if self.workers == 0 { processors() } else { self.workers }
+    }
+}

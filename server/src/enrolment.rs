@@ -1,0 +1,189 @@
+//! Devices: how one is enrolled by a one-time code, and how it proves later that it is itself.
+//!
+//! A code is shown once and stored as its digest; it is good for seven days and one key. The device signs what it asks
+//! a token for; a signed assertion is good once and for a few minutes around the server's time. A device whose clock is
+//! elsewhere gets a nonce to sign instead, so a wrong clock locks nobody out.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use sha2::{Digest, Sha256};
+use sync_core::ids::{AccountId, DeviceId, RealmId};
+use sync_core::signature::{AssertionStatement, PublicKey, Signature};
+
+use crate::realm::{self, Device};
+
+/// How long a code is good for.
+pub const CODE_TTL_MS: i64 = 7 * 24 * 3600 * 1000;
+/// How far an assertion's time may be from the server's.
+const CLOCK_TOLERANCE_MS: i64 = 5 * 60 * 1000;
+/// How long a nonce is good for.
+const NONCE_TTL_MS: i64 = 5 * 60 * 1000;
+/// Letters and digits that are not taken for each other (Crockford's base 32).
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Why a device is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolmentError {
+    /// There is no such code.
+    #[error("no such code")]
+    CodeUnknown,
+    /// Another key took the code.
+    #[error("the code was used")]
+    CodeUsed,
+    /// The code is too old.
+    #[error("the code has expired")]
+    CodeExpired,
+    /// There is no such device, or its signature does not fit.
+    #[error("the device did not prove itself")]
+    NotProven,
+    /// The device was revoked.
+    #[error("the device was revoked")]
+    Revoked,
+    /// The time of the assertion is too far away: sign this nonce.
+    #[error("the clock is too far away")]
+    ClockRefused {
+        /// To be signed in the next assertion.
+        nonce: [u8; 16],
+    },
+    /// The assertion was used before.
+    #[error("the assertion was used before")]
+    Replayed,
+    /// The store failed.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// A fresh code as people read it: four groups of four.
+pub fn code_of(random: [u8; 16]) -> String {
+    let letters = random.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
+    let letters: Vec<char> = letters.map(|letter| char::from(*letter)).collect();
+    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+}
+
+/// What is stored of a code, however it was typed.
+fn digest(code: &str) -> [u8; 32] {
+    let typed = code.chars().filter(char::is_ascii_alphanumeric).map(|c| match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        other => other,
+    });
+    Sha256::digest(typed.collect::<String>()).into()
+}
+
+/// Stores a code for an account.
+///
+/// # Errors
+/// The store's.
+pub fn add_code(tx: &Transaction<'_>, code: &str, account: AccountId, now_ms: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO enrolment_code (digest, account, expires_at) VALUES (?, ?, ?)")?
+        .execute(params![digest(code), account.to_bytes(), now_ms + CODE_TTL_MS])?;
+    Ok(())
+}
+
+/// Takes a code for a key. The same key with the same code is the same device again: its answer may have been lost.
+///
+/// # Errors
+/// [`EnrolmentError`].
+pub fn enrol(
+    tx: &Transaction<'_>,
+    code: &str,
+    key: PublicKey,
+    fresh: DeviceId,
+    now_ms: i64,
+) -> Result<Device, EnrolmentError> {
+    let digest = digest(code);
+    type Row = ([u8; 16], i64, Option<[u8; 16]>);
+    let found: Option<Row> = tx
+        .prepare_cached("SELECT account, expires_at, device FROM enrolment_code WHERE digest = ?")?
+        .query_row([digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let (account, expires_at, taken) = found.ok_or(EnrolmentError::CodeUnknown)?;
+    if let Some(device) = taken {
+        let device = realm::device(tx, DeviceId::from_bytes(device))?;
+        return device.filter(|device| device.key == key && !device.revoked).ok_or(EnrolmentError::CodeUsed);
+    }
+    if expires_at <= now_ms {
+        return Err(EnrolmentError::CodeExpired);
+    }
+    let account = AccountId::from_bytes(account);
+    let device = Device { id: fresh, account, key, enrolled_at: now_ms, revoked: false };
+    realm::add_device(tx, &device)?;
+    tx.prepare_cached("UPDATE enrolment_code SET used_at = ?, device = ? WHERE digest = ?")?
+        .execute(params![now_ms, fresh.to_bytes(), digest])?;
+    Ok(device)
+}
+
+/// What a device says to get a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Assertion {
+    /// Which device.
+    pub device: DeviceId,
+    /// Its time, UTC milliseconds.
+    pub time_ms: i64,
+    /// Random, so that two assertions of one moment differ.
+    pub jti: [u8; 16],
+    /// The nonce that it was given, if its clock was refused.
+    pub nonce: Option<[u8; 16]>,
+    /// Over all of it.
+    pub signature: Signature,
+}
+
+/// Checks an assertion and remembers that it was used.
+///
+/// # Errors
+/// [`EnrolmentError`]. [`EnrolmentError::ClockRefused`] has stored its nonce: commit it.
+pub fn check(
+    tx: &Transaction<'_>,
+    realm: RealmId,
+    assertion: &Assertion,
+    fresh_nonce: [u8; 16],
+    now_ms: i64,
+) -> Result<Result<Device, EnrolmentError>, rusqlite::Error> {
+    let outcome = check_proof(tx, realm, assertion, now_ms);
+    if let Err(EnrolmentError::ClockRefused { .. }) = outcome {
+        tx.prepare_cached("INSERT INTO nonce (nonce, device, expires_at) VALUES (?, ?, ?)")?.execute(params![
+            fresh_nonce,
+            assertion.device.to_bytes(),
+            now_ms + NONCE_TTL_MS
+        ])?;
+        return Ok(Err(EnrolmentError::ClockRefused { nonce: fresh_nonce }));
+    }
+    Ok(outcome)
+}
+
+fn check_proof(
+    tx: &Transaction<'_>,
+    realm: RealmId,
+    assertion: &Assertion,
+    now_ms: i64,
+) -> Result<Device, EnrolmentError> {
+    tx.prepare_cached("DELETE FROM used_assertion WHERE expires_at <= ?")?.execute([now_ms])?;
+    tx.prepare_cached("DELETE FROM nonce WHERE expires_at <= ?")?.execute([now_ms])?;
+    let device = realm::device(tx, assertion.device)?.ok_or(EnrolmentError::NotProven)?;
+    let statement = AssertionStatement {
+        realm,
+        device: assertion.device,
+        time_ms: assertion.time_ms,
+        nonce: assertion.nonce,
+        jti: assertion.jti,
+    };
+    statement.verify(&device.key, &assertion.signature).map_err(|_| EnrolmentError::NotProven)?;
+    if device.revoked {
+        return Err(EnrolmentError::Revoked);
+    }
+    let given = match assertion.nonce {
+        None => false,
+        Some(nonce) => {
+            let sql = "DELETE FROM nonce WHERE nonce = ? AND device = ?";
+            tx.prepare_cached(sql)?.execute(params![nonce, assertion.device.to_bytes()])? == 1
+        }
+    };
+    let near = (assertion.time_ms - now_ms).abs() <= CLOCK_TOLERANCE_MS;
+    if !given && !near {
+        return Err(EnrolmentError::ClockRefused { nonce: [0; 16] });
+    }
+    let digest: [u8; 32] = Sha256::digest(statement.to_bytes()).into();
+    let fresh = tx
+        .prepare_cached("INSERT OR IGNORE INTO used_assertion (digest, expires_at) VALUES (?, ?)")?
+        .execute(params![digest, now_ms + 2 * CLOCK_TOLERANCE_MS])?;
+    if fresh == 1 { Ok(device) } else { Err(EnrolmentError::Replayed) }
+}

@@ -1,0 +1,135 @@
+//! HTTP: one table of every route, and what all of them share.
+//!
+//! A handler takes what its extractors have authenticated and parsed, makes one call and answers. Bodies, times and
+//! headers are bounded here for all of them.
+
+pub mod actor;
+mod admin;
+mod auth;
+mod error;
+mod health;
+mod login;
+mod records;
+mod sync;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+use axum::Router;
+use sync_core::protocol::limits;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use ulid::Ulid;
+
+use crate::app::App;
+use crate::clock;
+use crate::i18n::Locale;
+pub use error::{ApiError, Problem};
+
+/// A request that takes longer has a body that trickles, or a bug.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest body of everything but the exchange.
+const BODY_BYTES: usize = 16 * 1024;
+
+/// Who may call a route. Deny is the default: a route without a row does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Anybody.
+    Anybody,
+    /// A device with a token.
+    Device,
+    /// Somebody logged in, or a device with a token; what they see follows from their roles.
+    Reader,
+    /// Somebody logged in whose role reaches the units below; others are sent to the login.
+    Overseer,
+}
+
+/// One row of the table.
+pub struct Route {
+    /// Method and path.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+    /// Who may call it.
+    pub who: Who,
+    handler: MethodRouter<Arc<App>>,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({:?})", self.method, self.path, self.who)
+    }
+}
+
+/// Every route of the server.
+pub fn routes() -> Vec<Route> {
+    let route = |method, path, who, handler| Route { method, path, who, handler };
+    let exchange = post(sync::sync).layer(DefaultBodyLimit::max(limits::REQUEST_BYTES));
+    vec![
+        route("GET", "/", Who::Anybody, get(login::home)),
+        route("GET", "/admin", Who::Overseer, get(admin::overview)),
+        route("GET", "/healthz", Who::Anybody, get(health::alive)),
+        route("GET", "/login", Who::Anybody, get(login::form)),
+        route("POST", "/login", Who::Anybody, post(login::log_in)),
+        route("POST", "/logout", Who::Reader, post(login::log_out)),
+        route("GET", "/readyz", Who::Anybody, get(health::ready)),
+        route("GET", "/static/langso.css", Who::Anybody, get(admin::style)),
+        route("GET", "/v1/conflicts", Who::Reader, get(records::conflicts)),
+        route("POST", "/v1/enrol", Who::Anybody, post(auth::enrol)),
+        route("GET", "/v1/records", Who::Reader, get(records::records)),
+        route("POST", "/v1/sync", Who::Device, exchange),
+        route("POST", "/v1/token", Who::Anybody, post(auth::token)),
+        route("GET", "/v1/units", Who::Reader, get(records::units)),
+    ]
+}
+
+/// The application as a service.
+pub fn router(app: Arc<App>) -> Router {
+    let table = routes().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    table
+        .fallback(async || ApiError::not_found())
+        .method_not_allowed_fallback(async || ApiError::method())
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, TIMEOUT))
+        .layer(CatchPanicLayer::custom(|_| error::panicked()))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}
+
+/// Names the request, logs it without anything that it carried, and puts problems into the reader's language.
+async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = Ulid::from_parts(app.clock.now_ms() as u64, clock::random_bits());
+    let path = request.extensions().get::<MatchedPath>().map_or("?", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let locale = Locale::accepted(accepted);
+    let begun = Instant::now();
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    let ms = begun.elapsed().as_secs_f64() * 1000.0;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        match &problem.internal {
+            Some(cause) => tracing::error!(%id, %method, path, status, ms, code = problem.code, cause, "failed"),
+            None => tracing::info!(%id, %method, path, status, ms, code = problem.code, "refused"),
+        }
+        return problem.into_body(id, locale, response);
+    }
+    tracing::debug!(%id, %method, path, status, ms, "answered");
+    response
+}
+
+/// What every page carries: nothing is loaded from elsewhere, nothing runs, nobody frames it.
+pub(crate) fn page_headers(response: &mut Response) {
+    let headers = response.headers_mut();
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                  frame-ancestors 'none'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

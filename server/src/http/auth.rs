@@ -1,0 +1,121 @@
+//! `POST /v1/enrol` and `POST /v1/token`: how a device gets in.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use sync_core::ids::DeviceId;
+use sync_core::signature::{EnrolmentStatement, PublicKey, Signature};
+
+use super::ApiError;
+use crate::app::App;
+use crate::clock;
+use crate::enrolment::{self, Assertion};
+use crate::realm::Device;
+
+/// What a phone sends with its code.
+#[derive(Deserialize)]
+pub(super) struct EnrolRequest {
+    code: String,
+    public_key: String,
+}
+
+/// What it gets: who it is, and the server's word for it.
+#[derive(Serialize)]
+pub(super) struct EnrolAnswer {
+    realm: String,
+    device: String,
+    account: String,
+    enrolled_at_ms: i64,
+    server_key: String,
+    statement_signature: String,
+    #[serde(flatten)]
+    token: TokenAnswer,
+}
+
+/// An access token.
+#[derive(Serialize)]
+pub(super) struct TokenAnswer {
+    access_token: String,
+    expires_at_ms: i64,
+    server_time_ms: i64,
+}
+
+/// What a device signs to get a token.
+#[derive(Deserialize)]
+pub(super) struct TokenRequest {
+    device: String,
+    time_ms: i64,
+    jti: String,
+    nonce: Option<String>,
+    signature: String,
+}
+
+pub(super) async fn enrol(
+    State(app): State<Arc<App>>,
+    request: Result<Json<EnrolRequest>, JsonRejection>,
+) -> Result<Json<EnrolAnswer>, ApiError> {
+    let Json(EnrolRequest { code, public_key }) = request.map_err(invalid_body)?;
+    let key = PublicKey::from_bytes(bytes(&public_key, "public_key")?);
+    let key = key.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.code()))?;
+    let now_ms = app.clock.now_ms();
+    let fresh = DeviceId::from_parts(now_ms as u64, clock::random_bits());
+    let device = app.store().write(move |tx| enrolment::enrol(tx, &code, key, fresh, now_ms)).await?;
+    let statement = EnrolmentStatement {
+        realm: app.realm,
+        device: device.id,
+        account: device.account,
+        public_key: device.key,
+        enrolled_at_ms: device.enrolled_at,
+    };
+    Ok(Json(EnrolAnswer {
+        realm: app.realm.to_string(),
+        device: device.id.to_string(),
+        account: device.account.to_string(),
+        enrolled_at_ms: device.enrolled_at,
+        server_key: BASE64URL_NOPAD.encode(&app.realm_key.public().to_bytes()),
+        statement_signature: BASE64URL_NOPAD.encode(&statement.sign(&app.realm_key).0),
+        token: issue(&app, &device, now_ms)?,
+    }))
+}
+
+pub(super) async fn token(
+    State(app): State<Arc<App>>,
+    request: Result<Json<TokenRequest>, JsonRejection>,
+) -> Result<Json<TokenAnswer>, ApiError> {
+    let Json(request) = request.map_err(invalid_body)?;
+    let assertion = Assertion {
+        device: request.device.parse().map_err(|_| ApiError::parameter("device"))?,
+        time_ms: request.time_ms,
+        jti: bytes(&request.jti, "jti")?,
+        nonce: request.nonce.as_deref().map(|nonce| bytes(nonce, "nonce")).transpose()?,
+        signature: Signature(bytes(&request.signature, "signature")?),
+    };
+    let (realm, nonce, now_ms) = (app.realm, clock::random(), app.clock.now_ms());
+    let checked = app.store().write(move |tx| enrolment::check(tx, realm, &assertion, nonce, now_ms)).await?;
+    Ok(Json(issue(&app, &checked?, now_ms)?))
+}
+
+fn issue(app: &App, device: &Device, now_ms: i64) -> Result<TokenAnswer, ApiError> {
+    let (access_token, expires_s) =
+        app.tokens.issue(device.id, now_ms).ok_or_else(|| ApiError::internal("no token could be made"))?;
+    Ok(TokenAnswer { access_token, expires_at_ms: expires_s * 1000, server_time_ms: now_ms })
+}
+
+fn bytes<const N: usize>(text: &str, name: &str) -> Result<[u8; N], ApiError> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| ApiError::parameter(name))
+}
+
+/// The rejection's own text quotes the body; nothing of it is passed on.
+fn invalid_body(rejection: JsonRejection) -> ApiError {
+    let status = rejection.status();
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::new(status, "body_too_large");
+    }
+    ApiError::new(StatusCode::BAD_REQUEST, "body_invalid")
+}

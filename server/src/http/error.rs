@@ -1,0 +1,193 @@
+//! Errors of the API: `application/problem+json` (RFC 9457) with a stable code and a title in the reader's language.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use ulid::Ulid;
+
+use crate::enrolment::EnrolmentError;
+use crate::exchange::ExchangeError;
+use crate::i18n::{Locale, text};
+use crate::realm::RealmError;
+use crate::store::WriteError;
+use crate::token::TokenError;
+use sync_core::protocol::BodyError;
+
+/// An error on its way out.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    problem: Problem,
+    retry_after_s: Option<u32>,
+}
+
+/// What an error says; the body is written once the reader's language is known.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// Further members of the body.
+    extra: serde_json::Map<String, serde_json::Value>,
+    /// For the log alone.
+    pub(super) internal: Option<String>,
+}
+
+impl ApiError {
+    /// An error with a code that the catalogues have a title for.
+    pub fn new(status: StatusCode, code: &'static str) -> Self {
+        let problem = Problem { code, extra: serde_json::Map::new(), internal: None };
+        Self { status, problem, retry_after_s: None }
+    }
+
+    /// Something that is not there, or that the caller may not see.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found")
+    }
+
+    /// Another method.
+    pub fn method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+    }
+
+    /// A parameter that cannot be understood.
+    pub fn parameter(name: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "parameter_invalid").with("parameter", name)
+    }
+
+    /// Come back later.
+    pub fn busy() -> Self {
+        Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy") }
+    }
+
+    /// Something failed here. The cause goes to the log and nowhere else.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal");
+        error.problem.internal = Some(cause.to_string());
+        error
+    }
+
+    /// With a further member in the body.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.problem.extra.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &'static str {
+        self.problem.code
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self.problem);
+        response
+    }
+}
+
+impl Problem {
+    /// Writes the body.
+    pub(super) fn into_body(self, request: Ulid, locale: Locale, mut response: Response) -> Response {
+        let status = response.status().as_u16();
+        let title = text(locale, &format!("error-{}", self.code.replace('_', "-")));
+        let mut body = json!({ "status": status, "code": self.code, "title": title, "request_id": request.to_string() });
+        if let Some(members) = body.as_object_mut() {
+            members.extend(self.extra);
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(locale.tag()));
+        headers.remove(header::CONTENT_LENGTH);
+        *response.body_mut() = Body::from(body.to_string());
+        response
+    }
+}
+
+/// The answer when a handler panicked. What it said goes to the log by the panic hook.
+pub(super) fn panicked() -> Response {
+    ApiError::internal("a handler panicked").into_response()
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::new(StatusCode::UNAUTHORIZED, "token_invalid"),
+            TokenError::Expired => Self::new(StatusCode::UNAUTHORIZED, "token_expired"),
+        }
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            BodyError::Compression | BodyError::Message(_) => Self::new(StatusCode::BAD_REQUEST, "body_invalid"),
+        }
+    }
+}
+
+impl From<ExchangeError> for ApiError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Version(_) => Self::new(StatusCode::BAD_REQUEST, "version_unsupported")
+                .with("min_v", sync_core::protocol::MIN_VERSION)
+                .with("max_v", sync_core::protocol::VERSION),
+            ExchangeError::Cursor(_) => Self::new(StatusCode::BAD_REQUEST, "cursor_invalid"),
+            ExchangeError::TooManyBatches => Self::new(StatusCode::BAD_REQUEST, "too_many_batches"),
+            ExchangeError::Busy => Self::busy(),
+            ExchangeError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<EnrolmentError> for ApiError {
+    fn from(error: EnrolmentError) -> Self {
+        let refused = |code| Self::new(StatusCode::FORBIDDEN, code);
+        let unproven = |code| Self::new(StatusCode::UNAUTHORIZED, code);
+        match error {
+            EnrolmentError::CodeUnknown => refused("code_unknown"),
+            EnrolmentError::CodeUsed => refused("code_used"),
+            EnrolmentError::CodeExpired => refused("code_expired"),
+            EnrolmentError::Revoked => refused("device_revoked"),
+            EnrolmentError::NotProven => unproven("device_not_proven"),
+            EnrolmentError::Replayed => unproven("assertion_replayed"),
+            EnrolmentError::ClockRefused { nonce } => {
+                unproven("clock_refused").with("nonce", data_encoding::BASE64URL_NOPAD.encode(&nonce))
+            }
+            EnrolmentError::Sqlite(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<RealmError> for ApiError {
+    fn from(error: RealmError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<rusqlite::Error> for ApiError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl<E: Into<ApiError>> From<WriteError<E>> for ApiError {
+    fn from(error: WriteError<E>) -> Self {
+        match error {
+            WriteError::Job(error) => error.into(),
+            WriteError::Busy => Self::busy(),
+            WriteError::Storage(cause) => Self::internal(cause),
+            WriteError::Panicked => Self::internal("a job panicked"),
+            WriteError::Stopped => Self::internal("the writer has stopped"),
+        }
+    }
+}

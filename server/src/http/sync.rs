@@ -1,0 +1,53 @@
+//! `POST /v1/sync`.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sync_core::protocol::{Body, CONTENT_TYPE, decode_request, encode_response};
+
+use super::ApiError;
+use super::actor::DeviceActor;
+use crate::app::App;
+
+pub(super) async fn sync(
+    State(app): State<Arc<App>>,
+    actor: DeviceActor,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let request = decode_request(&body, is_compressed(&headers)?)?;
+    // In a task of its own: once a batch is judged, a client that hangs up must not leave it half done.
+    let exchange = tokio::spawn(async move {
+        let now_ms = app.clock.now_ms();
+        let mut response = app.exchange.exchange(&actor.sender, request, now_ms).await?;
+        response.access_token = app.tokens.renew(&actor.bearer, now_ms);
+        Ok::<_, ApiError>(encode_response(&response))
+    });
+    Ok(answer(exchange.await.map_err(ApiError::internal)??))
+}
+
+fn is_compressed(headers: &HeaderMap) -> Result<bool, ApiError> {
+    let unsupported = || ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported");
+    let is = |name, expected: &str| headers.get(name).is_some_and(|value| value.as_bytes() == expected.as_bytes());
+    if !is(header::CONTENT_TYPE, CONTENT_TYPE) {
+        return Err(unsupported());
+    }
+    match headers.get(header::CONTENT_ENCODING) {
+        None => Ok(false),
+        Some(_) if is(header::CONTENT_ENCODING, "zstd") => Ok(true),
+        Some(_) => Err(unsupported()),
+    }
+}
+
+fn answer(body: Body) -> Response {
+    let mut response = body.bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    if body.compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+    }
+    response
+}

@@ -1,0 +1,208 @@
+//! The realm in SQL: units, accounts, roles, devices and codes. Primary tables, unlike everything that follows the log.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use sync_core::ids::{AccountId, DeviceId, RealmId, UnitId};
+use sync_core::protocol::{Epoch, EpochInfo};
+use sync_core::signature::PublicKey;
+
+use crate::policy::{Grant, Role};
+use crate::tree::{Tree, TreeError, Unit};
+
+/// Rows that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RealmError {
+    /// The store failed.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// The units of the day are no tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The store was never made a realm.
+    #[error("the store holds no realm")]
+    Missing,
+}
+
+/// Who this store is.
+#[derive(Clone, Copy, Debug)]
+pub struct RealmInfo {
+    /// The realm.
+    pub id: RealmId,
+    /// This life of the store.
+    pub epoch: EpochInfo,
+}
+
+/// An account with the roles that it holds now.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The name that its pages greet.
+    pub display_name: String,
+    /// Argon2id, as a PHC string; without one there is no login.
+    pub password_hash: Option<String>,
+}
+
+/// A device as it was enrolled.
+#[derive(Clone, Copy, Debug)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its key.
+    pub key: PublicKey,
+    /// When, UTC milliseconds.
+    pub enrolled_at: i64,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+/// Makes the store a realm if it is none; tells who it is.
+///
+/// # Errors
+/// The store's.
+pub fn init(tx: &Transaction<'_>, id: RealmId, epoch: [u8; 8]) -> rusqlite::Result<()> {
+    let mut put = tx.prepare("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)")?;
+    put.execute(params!["realm", id.to_bytes()])?;
+    put.execute(params!["epoch", epoch])?;
+    Ok(())
+}
+
+/// Who this store is.
+///
+/// # Errors
+/// [`RealmError::Missing`] before [`init`].
+pub fn info(conn: &Connection) -> Result<RealmInfo, RealmError> {
+    let id: Option<[u8; 16]> = meta(conn, "realm")?;
+    let epoch: Option<[u8; 8]> = meta(conn, "epoch")?;
+    let (id, epoch) = id.zip(epoch).ok_or(RealmError::Missing)?;
+    Ok(RealmInfo { id: RealmId::from_bytes(id), epoch: EpochInfo { id: Epoch(epoch), parent: None } })
+}
+
+fn meta<T: rusqlite::types::FromSql>(conn: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
+    conn.prepare_cached("SELECT value FROM meta WHERE key = ?")?.query_row([key], |row| row.get(0)).optional()
+}
+
+/// Moves on with every change of units, accounts and roles.
+///
+/// # Errors
+/// The store's.
+pub fn authority_version(conn: &Connection) -> rusqlite::Result<i64> {
+    Ok(meta(conn, "authority")?.unwrap_or(0))
+}
+
+/// The tree as it stands on a day.
+///
+/// # Errors
+/// [`RealmError::Tree`] if the rows of the day are no tree.
+pub fn tree(conn: &Connection, day: Date) -> Result<Tree, RealmError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT unit, level, code, name, parent FROM unit_period
+         WHERE valid_from <= ?1 AND (valid_to IS NULL OR valid_to > ?1)",
+    )?;
+    let units = statement.query_map([day.to_string()], |row| {
+        Ok(Unit {
+            id: UnitId::from_bytes(row.get(0)?),
+            level: row.get(1)?,
+            code: row.get(2)?,
+            name: row.get(3)?,
+            parent: row.get::<_, Option<[u8; 16]>>(4)?.map(UnitId::from_bytes),
+        })
+    })?;
+    Ok(Tree::new(units.collect::<rusqlite::Result<Vec<_>>>()?)?)
+}
+
+/// The roles of every account that is not disabled.
+///
+/// # Errors
+/// The store's.
+pub fn grants(conn: &Connection) -> rusqlite::Result<HashMap<AccountId, Vec<Grant>>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT r.account, r.unit, r.role FROM role r JOIN account a ON a.id = r.account
+         WHERE r.revoked_at IS NULL AND a.disabled_at IS NULL",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let role: String = row.get(2)?;
+        Ok((AccountId::from_bytes(row.get(0)?), UnitId::from_bytes(row.get(1)?), Role::from_code(&role)))
+    })?;
+    let mut grants: HashMap<AccountId, Vec<Grant>> = HashMap::new();
+    for row in rows {
+        let (account, unit, role) = row?;
+        grants.entry(account).or_default().extend(role.map(|role| Grant { unit, role }));
+    }
+    Ok(grants)
+}
+
+/// Adds an account; its roles are granted separately.
+///
+/// # Errors
+/// The store's; a taken username violates a constraint.
+pub fn add_account(tx: &Transaction<'_>, account: &Account, username: &str, now_ms: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO account (id, username, display_name, password_hash, created_at) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![account.id.to_bytes(), username, account.display_name, account.password_hash, now_ms])?;
+    Ok(())
+}
+
+/// Grants a role; once more is nothing.
+///
+/// # Errors
+/// The store's.
+pub fn grant(tx: &Transaction<'_>, account: AccountId, grant: Grant, now_ms: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO role (account, unit, role, granted_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET granted_at = excluded.granted_at, revoked_at = NULL WHERE revoked_at IS NOT NULL",
+    )?
+    .execute(params![account.to_bytes(), grant.unit.to_bytes(), grant.role.code(), now_ms])?;
+    Ok(())
+}
+
+/// The account of a username, unless it is disabled.
+///
+/// # Errors
+/// The store's.
+pub fn account_by_username(conn: &Connection, username: &str) -> rusqlite::Result<Option<Account>> {
+    let sql = "SELECT id, display_name, password_hash FROM account WHERE username = ? AND disabled_at IS NULL";
+    conn.prepare_cached(sql)?
+        .query_row([username], |row| {
+            Ok(Account {
+                id: AccountId::from_bytes(row.get(0)?),
+                display_name: row.get(1)?,
+                password_hash: row.get(2)?,
+            })
+        })
+        .optional()
+}
+
+/// A device.
+///
+/// # Errors
+/// The store's.
+pub fn device(conn: &Connection, id: DeviceId) -> rusqlite::Result<Option<Device>> {
+    let sql = "SELECT account, public_key, enrolled_at, revoked_at IS NOT NULL FROM device WHERE id = ?";
+    let row = conn
+        .prepare_cached(sql)?
+        .query_row([id.to_bytes()], |row| {
+            Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()?;
+    Ok(row.and_then(|(account, key, enrolled_at, revoked)| {
+        let (account, key) = (AccountId::from_bytes(account), PublicKey::from_bytes(key).ok()?);
+        Some(Device { id, account, key, enrolled_at, revoked })
+    }))
+}
+
+/// Adds a device.
+///
+/// # Errors
+/// The store's.
+pub fn add_device(tx: &Transaction<'_>, device: &Device) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO device (id, account, public_key, enrolled_at) VALUES (?, ?, ?, ?)")?.execute(
+        params![device.id.to_bytes(), device.account.to_bytes(), device.key.to_bytes(), device.enrolled_at],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! Questions about the merged records, answered from projected rows. Each asks for a permit first.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
+use sync_core::record::{ConflictValue, Scalar};
+use sync_core::seal::{MasterKey, SealedField, open};
+
+use crate::log;
+use crate::policy::{Permit, Read};
+
+/// Which records.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Helped at or after, UTC milliseconds.
+    pub from_ms: Option<i64>,
+    /// Helped before, UTC milliseconds.
+    pub until_ms: Option<i64>,
+    /// Of this category.
+    pub category: Option<String>,
+    /// With this outcome.
+    pub outcome: Option<String>,
+    /// Only those taken back, or only those not.
+    pub retracted: Option<bool>,
+    /// After this one in the list: when it happened, and which it is.
+    pub after: Option<(i64, RecordId)>,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub struct RecordRow {
+    /// Its id.
+    pub id: RecordId,
+    /// Its hamlet.
+    pub unit: UnitId,
+    /// When the help was given, UTC milliseconds.
+    pub occurred_at_ms: i64,
+    /// Code of the catalogue.
+    pub category: String,
+    /// National code.
+    pub procedure: Option<String>,
+    /// How it was given.
+    pub channel: String,
+    /// What came of it.
+    pub outcome: String,
+    /// How many people.
+    pub people: u32,
+    /// How long.
+    pub minutes: Option<u32>,
+    /// 1–5.
+    pub satisfaction: Option<u8>,
+    /// Who recorded it.
+    pub recorded_by: AccountId,
+    /// On which device.
+    pub device: DeviceId,
+    /// When, UTC milliseconds of the device.
+    pub recorded_at_ms: i64,
+    /// Reason, person and time of the retraction.
+    pub retraction: Option<(String, AccountId, i64)>,
+    /// Ciphertext of the personal fields that it has.
+    pub sealed: BTreeMap<SealedField, Vec<u8>>,
+    /// Fields that this version does not know.
+    pub unknown: BTreeMap<String, Scalar>,
+    /// How many of its fields are in conflict.
+    pub conflicts: u32,
+    document: i64,
+}
+
+/// One field in conflict.
+#[derive(Clone, Debug)]
+pub struct ConflictRow {
+    /// The record.
+    pub record: RecordId,
+    /// Its hamlet.
+    pub unit: UnitId,
+    /// The field's key.
+    pub field: String,
+    /// The values; the one shown meanwhile first.
+    pub values: Vec<ConflictValue>,
+}
+
+/// Sums of one unit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Records that were not taken back.
+    pub records: u64,
+    /// People helped in them.
+    pub people: u64,
+    /// Records that were taken back.
+    pub retracted: u64,
+    /// Fields in conflict.
+    pub conflicts: u64,
+}
+
+/// One phone.
+#[derive(Clone, Debug)]
+pub struct PhoneRow {
+    /// The device.
+    pub device: DeviceId,
+    /// The unit of its account's first role.
+    pub unit: UnitId,
+    /// Whose it is.
+    pub name: String,
+    /// Its last exchange, UTC milliseconds.
+    pub last_sync_at: Option<i64>,
+    /// Its clock minus ours, milliseconds.
+    pub clock_offset_ms: i64,
+    /// What it has not sent, as it last said.
+    pub unsent: Option<u32>,
+}
+
+const COLUMNS: &str = "a.record, a.unit, a.occurred_at, a.category, a.procedure, a.channel, a.outcome, a.people, \
+                       a.minutes, a.satisfaction, a.recorded_by, a.device, a.recorded_at, a.retracted_reason, \
+                       a.retracted_by, a.retracted_at, a.citizen_name, a.citizen_phone, a.citizen_id, a.note, \
+                       a.unknown, a.document, (SELECT count(*) FROM conflict c WHERE c.record = a.record)";
+
+/// Records, newest first, at most `limit`.
+///
+/// # Errors
+/// The store's.
+pub fn list(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    filter: &Filter,
+    limit: usize,
+) -> rusqlite::Result<Vec<RecordRow>> {
+    let (mut wheres, mut values) = within("a.unit", permit);
+    let mut and = |sql: &str, value: Value| {
+        wheres.push_str(" AND ");
+        wheres.push_str(sql);
+        values.push(value);
+    };
+    if let Some(from) = filter.from_ms {
+        and("a.occurred_at >= ?", from.into());
+    }
+    if let Some(until) = filter.until_ms {
+        and("a.occurred_at < ?", until.into());
+    }
+    if let Some(category) = &filter.category {
+        and("a.category = ?", category.clone().into());
+    }
+    if let Some(outcome) = &filter.outcome {
+        and("a.outcome = ?", outcome.clone().into());
+    }
+    if let Some(retracted) = filter.retracted {
+        and("(a.retracted_reason IS NOT NULL) = ?", retracted.into());
+    }
+    if let Some((occurred_at, record)) = filter.after {
+        and("(a.occurred_at, a.record) < (?", occurred_at.into());
+        wheres.push_str(", ?)");
+        values.push(record.to_bytes().to_vec().into());
+    }
+    values.push((limit as i64).into());
+    let sql = format!(
+        "SELECT {COLUMNS} FROM assistance a WHERE {wheres} ORDER BY a.occurred_at DESC, a.record DESC LIMIT ?"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    statement.query_map(params_from_iter(values), record_row)?.collect()
+}
+
+fn record_row(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
+    let mut sealed = BTreeMap::new();
+    for (field, column) in SealedField::ALL.into_iter().zip(16..) {
+        if let Some(bytes) = row.get::<_, Option<Vec<u8>>>(column)? {
+            sealed.insert(field, bytes);
+        }
+    }
+    let retraction: Option<(String, [u8; 16], i64)> = match row.get(13)? {
+        Some(reason) => Some((reason, row.get(14)?, row.get(15)?)),
+        None => None,
+    };
+    let unknown: Option<Vec<u8>> = row.get(20)?;
+    Ok(RecordRow {
+        id: RecordId::from_bytes(row.get(0)?),
+        unit: UnitId::from_bytes(row.get(1)?),
+        occurred_at_ms: row.get(2)?,
+        category: row.get(3)?,
+        procedure: row.get(4)?,
+        channel: row.get(5)?,
+        outcome: row.get(6)?,
+        people: row.get(7)?,
+        minutes: row.get(8)?,
+        satisfaction: row.get(9)?,
+        recorded_by: AccountId::from_bytes(row.get(10)?),
+        device: DeviceId::from_bytes(row.get(11)?),
+        recorded_at_ms: row.get(12)?,
+        retraction: retraction.map(|(reason, by, at)| (reason, AccountId::from_bytes(by), at)),
+        sealed,
+        unknown: unknown.and_then(|bytes| minicbor::decode(&bytes).ok()).unwrap_or_default(),
+        conflicts: row.get(22)?,
+        document: row.get(21)?,
+    })
+}
+
+/// The personal data of rows, for a permit that holds for it. A record whose key is gone has none.
+///
+/// # Errors
+/// The store's.
+pub fn personal(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    master: &MasterKey,
+    rows: &[RecordRow],
+) -> rusqlite::Result<Vec<BTreeMap<SealedField, String>>> {
+    if !permit.personal() {
+        return Ok(rows.iter().map(|_| BTreeMap::new()).collect());
+    }
+    let mut documents: BTreeMap<i64, DocumentId> = BTreeMap::new();
+    let mut find = conn.prepare_cached("SELECT wrapped FROM record_key WHERE record = ?")?;
+    rows.iter()
+        .map(|row| {
+            let document = match documents.get(&row.document) {
+                Some(document) => *document,
+                None => {
+                    let document = log::document_by_row(conn, row.document)?;
+                    documents.insert(row.document, document);
+                    document
+                }
+            };
+            let mut wrapped = find.query([row.id.to_bytes()])?;
+            let Some(found) = wrapped.next()? else { return Ok(BTreeMap::new()) };
+            let Ok(key) = master.unwrap_key(found.get_ref(0)?.as_blob()?, row.id) else { return Ok(BTreeMap::new()) };
+            let opened = row.sealed.iter().map(|(field, bytes)| (*field, open(&key, &document, row.id, *field, bytes)));
+            Ok(opened.filter_map(|(field, clear)| Some((field, clear.ok()?))).collect())
+        })
+        .collect()
+}
+
+/// Fields in conflict, at most `limit`, after a record and field.
+///
+/// # Errors
+/// The store's.
+pub fn conflicts(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    after: Option<&(RecordId, String)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<ConflictRow>> {
+    let (mut wheres, mut values) = within("unit", permit);
+    if let Some((record, field)) = after {
+        wheres.push_str(" AND (record, field) > (?, ?)");
+        values.push(record.to_bytes().to_vec().into());
+        values.push(field.clone().into());
+    }
+    values.push((limit as i64).into());
+    let sql = format!(
+        r#"SELECT record, unit, field, "values" FROM conflict WHERE {wheres} ORDER BY record, field LIMIT ?"#
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        Ok(ConflictRow {
+            record: RecordId::from_bytes(row.get(0)?),
+            unit: UnitId::from_bytes(row.get(1)?),
+            field: row.get(2)?,
+            values: minicbor::decode(row.get_ref(3)?.as_blob()?).unwrap_or_default(),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Sums by unit.
+///
+/// # Errors
+/// The store's.
+pub fn totals(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTreeMap<UnitId, Totals>> {
+    let mut totals: BTreeMap<UnitId, Totals> = BTreeMap::new();
+    let (wheres, values) = within("unit", permit);
+    let sql = format!(
+        "SELECT unit, count(*) FILTER (WHERE retracted_reason IS NULL),
+                coalesce(sum(people) FILTER (WHERE retracted_reason IS NULL), 0),
+                count(retracted_reason)
+         FROM assistance WHERE {wheres} GROUP BY unit"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values.clone()))?;
+    while let Some(row) = rows.next()? {
+        let unit = totals.entry(UnitId::from_bytes(row.get(0)?)).or_default();
+        (unit.records, unit.people, unit.retracted) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    }
+    let sql = format!("SELECT unit, count(*) FROM conflict WHERE {wheres} GROUP BY unit");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        totals.entry(UnitId::from_bytes(row.get(0)?)).or_default().conflicts = row.get(1)?;
+    }
+    Ok(totals)
+}
+
+/// The phones of people who hold a role in the permit's units.
+///
+/// # Errors
+/// The store's.
+pub fn phones(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<PhoneRow>> {
+    let (wheres, values) = within("r.unit", permit);
+    let sql = format!(
+        "SELECT d.id, min(r.unit), a.display_name, h.last_sync_at, coalesce(h.clock_offset_ms, 0), h.unsent
+         FROM device d JOIN account a ON a.id = d.account
+           JOIN role r ON r.account = a.id AND r.revoked_at IS NULL
+           LEFT JOIN device_health h ON h.device = d.id
+         WHERE d.revoked_at IS NULL AND {wheres} GROUP BY d.id ORDER BY h.last_sync_at"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        Ok(PhoneRow {
+            device: DeviceId::from_bytes(row.get(0)?),
+            unit: UnitId::from_bytes(row.get(1)?),
+            name: row.get(2)?,
+            last_sync_at: row.get(3)?,
+            clock_offset_ms: row.get(4)?,
+            unsent: row.get(5)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// The condition that keeps a query within a permit, and its values.
+fn within(column: &str, permit: &Permit<Read>) -> (String, Vec<Value>) {
+    let marks = vec!["?"; permit.units().len()].join(", ");
+    let values = permit.units().iter().map(|unit| unit.to_bytes().to_vec().into()).collect();
+    (format!("{column} IN ({marks})"), values)
+}
