@@ -111,10 +111,17 @@ pub fn store_path(data: &Path) -> PathBuf {
 /// [`OpenAppError`].
 pub fn open_data(data: &Path) -> Result<(Store, Keys), OpenAppError> {
     std::fs::create_dir_all(data).map_err(|error| OpenAppError::Io(data.to_owned(), error))?;
-    let missing = if store_path(data).exists() { Missing::Refuse } else { Missing::Create };
+    let missing = if store_path(data).exists() {
+        Missing::Refuse
+    } else {
+        Missing::Create
+    };
     let keys = Keys::open(&data.join("keys"), missing, clock::fill)?;
     let store = Store::open(&store_path(data))?;
-    let (id, epoch) = (RealmId::from_parts(Clock::system().now_ms() as u64, clock::random_bits()), clock::random());
+    let (id, epoch) = (
+        RealmId::from_parts(Clock::system().now_ms() as u64, clock::random_bits()),
+        clock::random(),
+    );
     store
         .write_blocking(move |tx| realm::init(tx, id, epoch))
         .map_err(|error: WriteError<rusqlite::Error>| OpenAppError::Failed(error.to_string()))?;
@@ -138,7 +145,8 @@ impl App {
             workers: tokio::sync::Semaphore::new(config.workers()),
         };
         let failed = |error: &dyn std::fmt::Display| OpenAppError::Failed(error.to_string());
-        let exchange = Exchange::open(store, ingest, info.epoch, keys.cursor).map_err(|error| failed(&error))?;
+        let exchange =
+            Exchange::open(store, ingest, info.epoch, keys.cursor).map_err(|error| failed(&error))?;
         let tokens = Tokens::new(&keys.token, config.token_ttl_s).map_err(|error| failed(&error))?;
         Ok(Arc::new(Self {
             config,
@@ -179,11 +187,18 @@ impl App {
     /// [`RealmError`].
     pub fn sender(&self, device: DeviceId) -> Result<Option<Sender>, RealmError> {
         self.store().read_blocking(|conn| {
-            let Some(device) = realm::device(conn, device)?.filter(|device| !device.revoked) else { return Ok(None) };
+            let Some(device) = realm::device(conn, device)?.filter(|device| !device.revoked) else {
+                return Ok(None);
+            };
             let authority = self.authority(conn)?;
             let grants = authority.grants(device.account);
             let access = Access::of(grants, &authority.tree, self.realm, self.since());
-            Ok(Some(Sender { device: device.id, account: device.account, key: device.key, access }))
+            Ok(Some(Sender {
+                device: device.id,
+                account: device.account,
+                key: device.key,
+                access,
+            }))
         })
     }
 
@@ -207,7 +222,12 @@ impl App {
 
 fn load_authority(conn: &Connection, day: Date) -> Result<Authority, RealmError> {
     let version = realm::authority_version(conn)?;
-    Ok(Authority { version, day, tree: realm::tree(conn, day)?, grants: realm::grants(conn)? })
+    Ok(Authority {
+        version,
+        day,
+        tree: realm::tree(conn, day)?,
+        grants: realm::grants(conn)?,
+    })
 }
 
 fn lock(data: &Path) -> Result<File, OpenAppError> {

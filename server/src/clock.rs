@@ -42,7 +42,10 @@ pub fn day_of(now_ms: i64) -> Date {
 
 /// Fills bytes from the machine's source of randomness. Without one nothing safe can be done.
 pub fn fill(bytes: &mut [u8]) {
-    #[expect(clippy::expect_used, reason = "no key, code or token may be made without randomness")]
+    #[expect(
+        clippy::expect_used,
+        reason = "no key, code or token may be made without randomness"
+    )]
     getrandom::fill(bytes).expect("the machine has a source of randomness");
 }
 

@@ -48,7 +48,7 @@ impl Default for Config {
             months: 12,
             workers: 0,
             cached_changes: 30_000,
-            log: "info".to_owned(),
+            log: "info,refinery_core=warn".to_owned(),
             log_format: LogFormat::Json,
         }
     }
@@ -75,12 +75,20 @@ impl Config {
         if let Some(file) = file {
             layers = layers.merge(Toml::file_exact(file));
         }
-        layers.merge(Env::prefixed("LANGSO_")).merge(Serialized::defaults(overrides)).extract().map_err(Box::new)
+        layers
+            .merge(Env::prefixed("LANGSO_"))
+            .merge(Serialized::defaults(overrides))
+            .extract()
+            .map_err(Box::new)
     }
 
     /// How many deliveries are judged at a time.
     pub fn workers(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        if self.workers == 0 { processors() } else { self.workers }
+        if self.workers == 0 {
+            processors()
+        } else {
+            self.workers
+        }
     }
 }

@@ -54,18 +54,27 @@ pub enum EnrolmentError {
 
 /// A fresh code as people read it: four groups of four.
 pub fn code_of(random: [u8; 16]) -> String {
-    let letters = random.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
+    let letters = random
+        .iter()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
     let letters: Vec<char> = letters.map(|letter| char::from(*letter)).collect();
-    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+    letters
+        .chunks(4)
+        .map(|group| group.iter().collect::<String>())
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// What is stored of a code, however it was typed.
 fn digest(code: &str) -> [u8; 32] {
-    let typed = code.chars().filter(char::is_ascii_alphanumeric).map(|c| match c.to_ascii_uppercase() {
-        'O' => '0',
-        'I' | 'L' => '1',
-        other => other,
-    });
+    let typed = code
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        });
     Sha256::digest(typed.collect::<String>()).into()
 }
 
@@ -99,13 +108,21 @@ pub fn enrol(
     let (account, expires_at, taken) = found.ok_or(EnrolmentError::CodeUnknown)?;
     if let Some(device) = taken {
         let device = realm::device(tx, DeviceId::from_bytes(device))?;
-        return device.filter(|device| device.key == key && !device.revoked).ok_or(EnrolmentError::CodeUsed);
+        return device
+            .filter(|device| device.key == key && !device.revoked)
+            .ok_or(EnrolmentError::CodeUsed);
     }
     if expires_at <= now_ms {
         return Err(EnrolmentError::CodeExpired);
     }
     let account = AccountId::from_bytes(account);
-    let device = Device { id: fresh, account, key, enrolled_at: now_ms, revoked: false };
+    let device = Device {
+        id: fresh,
+        account,
+        key,
+        enrolled_at: now_ms,
+        revoked: false,
+    };
     realm::add_device(tx, &device)?;
     tx.prepare_cached("UPDATE enrolment_code SET used_at = ?, device = ? WHERE digest = ?")?
         .execute(params![now_ms, fresh.to_bytes(), digest])?;
@@ -140,11 +157,12 @@ pub fn check(
 ) -> Result<Result<Device, EnrolmentError>, rusqlite::Error> {
     let outcome = check_proof(tx, realm, assertion, now_ms);
     if let Err(EnrolmentError::ClockRefused { .. }) = outcome {
-        tx.prepare_cached("INSERT INTO nonce (nonce, device, expires_at) VALUES (?, ?, ?)")?.execute(params![
-            fresh_nonce,
-            assertion.device.to_bytes(),
-            now_ms + NONCE_TTL_MS
-        ])?;
+        tx.prepare_cached("INSERT INTO nonce (nonce, device, expires_at) VALUES (?, ?, ?)")?
+            .execute(params![
+                fresh_nonce,
+                assertion.device.to_bytes(),
+                now_ms + NONCE_TTL_MS
+            ])?;
         return Ok(Err(EnrolmentError::ClockRefused { nonce: fresh_nonce }));
     }
     Ok(outcome)
@@ -156,8 +174,10 @@ fn check_proof(
     assertion: &Assertion,
     now_ms: i64,
 ) -> Result<Device, EnrolmentError> {
-    tx.prepare_cached("DELETE FROM used_assertion WHERE expires_at <= ?")?.execute([now_ms])?;
-    tx.prepare_cached("DELETE FROM nonce WHERE expires_at <= ?")?.execute([now_ms])?;
+    tx.prepare_cached("DELETE FROM used_assertion WHERE expires_at <= ?")?
+        .execute([now_ms])?;
+    tx.prepare_cached("DELETE FROM nonce WHERE expires_at <= ?")?
+        .execute([now_ms])?;
     let device = realm::device(tx, assertion.device)?.ok_or(EnrolmentError::NotProven)?;
     let statement = AssertionStatement {
         realm,
@@ -166,7 +186,9 @@ fn check_proof(
         nonce: assertion.nonce,
         jti: assertion.jti,
     };
-    statement.verify(&device.key, &assertion.signature).map_err(|_| EnrolmentError::NotProven)?;
+    statement
+        .verify(&device.key, &assertion.signature)
+        .map_err(|_| EnrolmentError::NotProven)?;
     if device.revoked {
         return Err(EnrolmentError::Revoked);
     }
@@ -174,7 +196,9 @@ fn check_proof(
         None => false,
         Some(nonce) => {
             let sql = "DELETE FROM nonce WHERE nonce = ? AND device = ?";
-            tx.prepare_cached(sql)?.execute(params![nonce, assertion.device.to_bytes()])? == 1
+            tx.prepare_cached(sql)?
+                .execute(params![nonce, assertion.device.to_bytes()])?
+                == 1
         }
     };
     let near = (assertion.time_ms - now_ms).abs() <= CLOCK_TOLERANCE_MS;
@@ -185,5 +209,9 @@ fn check_proof(
     let fresh = tx
         .prepare_cached("INSERT OR IGNORE INTO used_assertion (digest, expires_at) VALUES (?, ?)")?
         .execute(params![digest, now_ms + 2 * CLOCK_TOLERANCE_MS])?;
-    if fresh == 1 { Ok(device) } else { Err(EnrolmentError::Replayed) }
+    if fresh == 1 {
+        Ok(device)
+    } else {
+        Err(EnrolmentError::Replayed)
+    }
 }

@@ -15,12 +15,12 @@ mod sync;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use axum::Router;
 use sync_core::protocol::limits;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -68,7 +68,12 @@ impl std::fmt::Debug for Route {
 
 /// Every route of the server.
 pub fn routes() -> Vec<Route> {
-    let route = |method, path, who, handler| Route { method, path, who, handler };
+    let route = |method, path, who, handler| Route {
+        method,
+        path,
+        who,
+        handler,
+    };
     let exchange = post(sync::sync).layer(DefaultBodyLimit::max(limits::REQUEST_BYTES));
     vec![
         route("GET", "/", Who::Anybody, get(login::home)),
@@ -90,12 +95,17 @@ pub fn routes() -> Vec<Route> {
 
 /// The application as a service.
 pub fn router(app: Arc<App>) -> Router {
-    let table = routes().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    let table = routes().into_iter().fold(Router::new(), |router, route| {
+        router.route(route.path, route.handler)
+    });
     table
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(
+            axum::http::StatusCode::REQUEST_TIMEOUT,
+            TIMEOUT,
+        ))
         .layer(CatchPanicLayer::custom(|_| error::panicked()))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
@@ -104,9 +114,16 @@ pub fn router(app: Arc<App>) -> Router {
 /// Names the request, logs it without anything that it carried, and puts problems into the reader's language.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = Ulid::from_parts(app.clock.now_ms() as u64, clock::random_bits());
-    let path = request.extensions().get::<MatchedPath>().map_or("?", MatchedPath::as_str).to_owned();
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("?", MatchedPath::as_str)
+        .to_owned();
     let method = request.method().clone();
-    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let accepted = request
+        .headers()
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     let locale = Locale::accepted(accepted);
     let begun = Instant::now();
     let mut response = next.run(request).await;
@@ -114,7 +131,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let ms = begun.elapsed().as_secs_f64() * 1000.0;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         match &problem.internal {
-            Some(cause) => tracing::error!(%id, %method, path, status, ms, code = problem.code, cause, "failed"),
+            Some(cause) => {
+                tracing::error!(%id, %method, path, status, ms, code = problem.code, cause, "failed")
+            }
             None => tracing::info!(%id, %method, path, status, ms, code = problem.code, "refused"),
         }
         return problem.into_body(id, locale, response);
@@ -129,7 +148,10 @@ pub(crate) fn page_headers(response: &mut Response) {
     let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                   frame-ancestors 'none'";
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }

@@ -18,8 +18,14 @@ pub enum Locale {
 impl Locale {
     /// The language that an `Accept-Language` header asks for first among those we have; Vietnamese without one.
     pub fn accepted(header: Option<&str>) -> Self {
-        let wanted = header.unwrap_or_default().split(',').map(|part| part.trim().to_ascii_lowercase());
-        wanted.into_iter().find_map(|tag| Self::of_tag(&tag)).unwrap_or_default()
+        let wanted = header
+            .unwrap_or_default()
+            .split(',')
+            .map(|part| part.trim().to_ascii_lowercase());
+        wanted
+            .into_iter()
+            .find_map(|tag| Self::of_tag(&tag))
+            .unwrap_or_default()
     }
 
     /// The language of a tag such as `vi`, `en-GB`.
@@ -48,8 +54,12 @@ pub fn text(locale: Locale, key: &str) -> String {
 /// A message. A key that is in no catalogue is shown as it is, which a test keeps from happening.
 pub fn format(locale: Locale, key: &str, args: &FluentArgs<'_>) -> String {
     let bundle = bundle(locale);
-    let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else { return key.to_owned() };
-    bundle.format_pattern(pattern, Some(args), &mut Vec::new()).into_owned()
+    let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
+        return key.to_owned();
+    };
+    bundle
+        .format_pattern(pattern, Some(args), &mut Vec::new())
+        .into_owned()
 }
 
 /// Whether a catalogue has a message.
@@ -85,9 +95,16 @@ mod tests {
         let keys = |source: &str| -> std::collections::BTreeSet<String> {
             FluentResource::try_new(source.to_owned()).expect("the catalogue parses");
             let line = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
-            source.lines().filter(|line| !line.starts_with([' ', '#'])).filter_map(line).collect()
+            source
+                .lines()
+                .filter(|line| !line.starts_with([' ', '#']))
+                .filter_map(line)
+                .collect()
         };
-        assert_eq!(keys(include_str!("../locales/vi.ftl")), keys(include_str!("../locales/en.ftl")));
+        assert_eq!(
+            keys(include_str!("../locales/vi.ftl")),
+            keys(include_str!("../locales/en.ftl"))
+        );
     }
 
     #[test]

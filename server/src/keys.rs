@@ -64,7 +64,9 @@ impl Keys {
         };
         if missing == Missing::Create {
             // The names of the files have to survive a power cut as well.
-            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| KeysError::Io(dir.to_owned(), error))?;
+            File::open(dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(|error| KeysError::Io(dir.to_owned(), error))?;
         }
         Ok(keys)
     }
@@ -108,8 +110,14 @@ mod tests {
         let again = Keys::open(&keys, Missing::Create, |bytes| bytes.fill(8)).unwrap();
         assert_eq!(first.cursor, again.cursor);
         std::fs::write(keys.join("master.key"), b"short").unwrap();
-        assert!(matches!(Keys::open(&keys, Missing::Create, |_| ()), Err(KeysError::Damaged(_))));
+        assert!(matches!(
+            Keys::open(&keys, Missing::Create, |_| ()),
+            Err(KeysError::Damaged(_))
+        ));
         std::fs::remove_file(keys.join("master.key")).unwrap();
-        assert!(matches!(Keys::open(&keys, Missing::Refuse, |_| ()), Err(KeysError::Missing(_))));
+        assert!(matches!(
+            Keys::open(&keys, Missing::Refuse, |_| ()),
+            Err(KeysError::Missing(_))
+        ));
     }
 }

@@ -30,7 +30,13 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 5] = [Role::Member, Role::Official, Role::Leader, Role::Admin, Role::Auditor];
+    pub const ALL: [Role; 5] = [
+        Role::Member,
+        Role::Official,
+        Role::Leader,
+        Role::Admin,
+        Role::Auditor,
+    ];
 
     /// The word in tables and commands.
     pub fn code(self) -> &'static str {
@@ -67,13 +73,28 @@ impl Role {
     /// What the role reads in a unit that it reaches.
     fn reads(self) -> &'static [Class] {
         match self {
-            Role::Member => &[Class::Ledger, Class::Acks, Class::Remarks, Class::Board, Class::Directory],
-            Role::Official | Role::Leader => {
-                &[Class::Ledger, Class::Acks, Class::Remarks, Class::Drafts, Class::Board, Class::Directory]
-            }
-            Role::Admin | Role::Auditor => {
-                &[Class::Ledger, Class::Acks, Class::Remarks, Class::Board, Class::Directory]
-            }
+            Role::Member => &[
+                Class::Ledger,
+                Class::Acks,
+                Class::Remarks,
+                Class::Board,
+                Class::Directory,
+            ],
+            Role::Official | Role::Leader => &[
+                Class::Ledger,
+                Class::Acks,
+                Class::Remarks,
+                Class::Drafts,
+                Class::Board,
+                Class::Directory,
+            ],
+            Role::Admin | Role::Auditor => &[
+                Class::Ledger,
+                Class::Acks,
+                Class::Remarks,
+                Class::Board,
+                Class::Directory,
+            ],
         }
     }
 
@@ -117,9 +138,18 @@ impl Access {
         let mut personal_read = true;
         for grant in grants.iter().filter(|grant| tree.unit(grant.unit).is_some()) {
             for unit in reach(grant, tree) {
-                read.extend(grant.role.reads().iter().map(|class| Scope { unit, class: *class }));
+                read.extend(
+                    grant
+                        .role
+                        .reads()
+                        .iter()
+                        .map(|class| Scope { unit, class: *class }),
+                );
                 if grant.role.settles() {
-                    settle.insert(Scope { unit, class: Class::Ledger });
+                    settle.insert(Scope {
+                        unit,
+                        class: Class::Ledger,
+                    });
                 }
             }
             // Directives and names come from above; the catalogue is the whole realm's.
@@ -127,8 +157,14 @@ impl Access {
                 let from_above = [Class::Board, Class::Directory];
                 read.extend(from_above.map(|class| Scope { unit: unit.id, class }));
             }
-            read.extend(tree.roots().iter().map(|unit| Scope { unit: *unit, class: Class::Catalogue }));
-            write.extend(grant.role.writes().iter().map(|class| Scope { unit: grant.unit, class: *class }));
+            read.extend(tree.roots().iter().map(|unit| Scope {
+                unit: *unit,
+                class: Class::Catalogue,
+            }));
+            write.extend(grant.role.writes().iter().map(|class| Scope {
+                unit: grant.unit,
+                class: *class,
+            }));
             personal_read &= grant.role.reads_personal();
         }
         personal_read &= !read.is_empty();
@@ -156,7 +192,11 @@ impl Access {
 }
 
 fn reach(grant: &Grant, tree: &Tree) -> Vec<UnitId> {
-    if grant.role.reaches_below() { tree.subtree(grant.unit) } else { vec![grant.unit] }
+    if grant.role.reaches_below() {
+        tree.subtree(grant.unit)
+    } else {
+        vec![grant.unit]
+    }
 }
 
 /// Leave to read.
@@ -176,7 +216,11 @@ pub struct Permit<A> {
 
 impl<A> Permit<A> {
     fn new(units: BTreeSet<UnitId>, personal: bool) -> Self {
-        Self { units, personal, action: PhantomData }
+        Self {
+            units,
+            personal,
+            action: PhantomData,
+        }
     }
 
     /// The units that it holds for.
@@ -209,7 +253,11 @@ pub fn read_records(grants: &[Grant], tree: &Tree, unit: Option<UnitId>) -> Opti
 
 /// Leave to use the pages of administration: everybody who reaches the units below their own.
 pub fn read_overview(grants: &[Grant], tree: &Tree) -> Option<Permit<Read>> {
-    let above: Vec<Grant> = grants.iter().copied().filter(|grant| grant.role.reaches_below()).collect();
+    let above: Vec<Grant> = grants
+        .iter()
+        .copied()
+        .filter(|grant| grant.role.reaches_below())
+        .collect();
     read_records(&above, tree, None)
 }
 

@@ -79,11 +79,19 @@ pub fn info(conn: &Connection) -> Result<RealmInfo, RealmError> {
     let id: Option<[u8; 16]> = meta(conn, "realm")?;
     let epoch: Option<[u8; 8]> = meta(conn, "epoch")?;
     let (id, epoch) = id.zip(epoch).ok_or(RealmError::Missing)?;
-    Ok(RealmInfo { id: RealmId::from_bytes(id), epoch: EpochInfo { id: Epoch(epoch), parent: None } })
+    Ok(RealmInfo {
+        id: RealmId::from_bytes(id),
+        epoch: EpochInfo {
+            id: Epoch(epoch),
+            parent: None,
+        },
+    })
 }
 
 fn meta<T: rusqlite::types::FromSql>(conn: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
-    conn.prepare_cached("SELECT value FROM meta WHERE key = ?")?.query_row([key], |row| row.get(0)).optional()
+    conn.prepare_cached("SELECT value FROM meta WHERE key = ?")?
+        .query_row([key], |row| row.get(0))
+        .optional()
 }
 
 /// Moves on with every change of units, accounts and roles.
@@ -126,12 +134,19 @@ pub fn grants(conn: &Connection) -> rusqlite::Result<HashMap<AccountId, Vec<Gran
     )?;
     let rows = statement.query_map([], |row| {
         let role: String = row.get(2)?;
-        Ok((AccountId::from_bytes(row.get(0)?), UnitId::from_bytes(row.get(1)?), Role::from_code(&role)))
+        Ok((
+            AccountId::from_bytes(row.get(0)?),
+            UnitId::from_bytes(row.get(1)?),
+            Role::from_code(&role),
+        ))
     })?;
     let mut grants: HashMap<AccountId, Vec<Grant>> = HashMap::new();
     for row in rows {
         let (account, unit, role) = row?;
-        grants.entry(account).or_default().extend(role.map(|role| Grant { unit, role }));
+        grants
+            .entry(account)
+            .or_default()
+            .extend(role.map(|role| Grant { unit, role }));
     }
     Ok(grants)
 }
@@ -140,11 +155,22 @@ pub fn grants(conn: &Connection) -> rusqlite::Result<HashMap<AccountId, Vec<Gran
 ///
 /// # Errors
 /// The store's; a taken username violates a constraint.
-pub fn add_account(tx: &Transaction<'_>, account: &Account, username: &str, now_ms: i64) -> rusqlite::Result<()> {
+pub fn add_account(
+    tx: &Transaction<'_>,
+    account: &Account,
+    username: &str,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT INTO account (id, username, display_name, password_hash, created_at) VALUES (?, ?, ?, ?, ?)",
     )?
-    .execute(params![account.id.to_bytes(), username, account.display_name, account.password_hash, now_ms])?;
+    .execute(params![
+        account.id.to_bytes(),
+        username,
+        account.display_name,
+        account.password_hash,
+        now_ms
+    ])?;
     Ok(())
 }
 
@@ -166,7 +192,8 @@ pub fn grant(tx: &Transaction<'_>, account: AccountId, grant: Grant, now_ms: i64
 /// # Errors
 /// The store's.
 pub fn account_by_username(conn: &Connection, username: &str) -> rusqlite::Result<Option<Account>> {
-    let sql = "SELECT id, display_name, password_hash FROM account WHERE username = ? AND disabled_at IS NULL";
+    let sql =
+        "SELECT id, display_name, password_hash FROM account WHERE username = ? AND disabled_at IS NULL";
     conn.prepare_cached(sql)?
         .query_row([username], |row| {
             Ok(Account {
@@ -192,7 +219,13 @@ pub fn device(conn: &Connection, id: DeviceId) -> rusqlite::Result<Option<Device
         .optional()?;
     Ok(row.and_then(|(account, key, enrolled_at, revoked)| {
         let (account, key) = (AccountId::from_bytes(account), PublicKey::from_bytes(key).ok()?);
-        Some(Device { id, account, key, enrolled_at, revoked })
+        Some(Device {
+            id,
+            account,
+            key,
+            enrolled_at,
+            revoked,
+        })
     }))
 }
 
@@ -201,8 +234,12 @@ pub fn device(conn: &Connection, id: DeviceId) -> rusqlite::Result<Option<Device
 /// # Errors
 /// The store's.
 pub fn add_device(tx: &Transaction<'_>, device: &Device) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT INTO device (id, account, public_key, enrolled_at) VALUES (?, ?, ?, ?)")?.execute(
-        params![device.id.to_bytes(), device.account.to_bytes(), device.key.to_bytes(), device.enrolled_at],
-    )?;
+    tx.prepare_cached("INSERT INTO device (id, account, public_key, enrolled_at) VALUES (?, ?, ?, ?)")?
+        .execute(params![
+            device.id.to_bytes(),
+            device.account.to_bytes(),
+            device.key.to_bytes(),
+            device.enrolled_at
+        ])?;
     Ok(())
 }

@@ -157,7 +157,9 @@ pub fn list(
         "SELECT {COLUMNS} FROM assistance a WHERE {wheres} ORDER BY a.occurred_at DESC, a.record DESC LIMIT ?"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    statement.query_map(params_from_iter(values), record_row)?.collect()
+    statement
+        .query_map(params_from_iter(values), record_row)?
+        .collect()
 }
 
 fn record_row(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
@@ -188,7 +190,9 @@ fn record_row(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
         recorded_at_ms: row.get(12)?,
         retraction: retraction.map(|(reason, by, at)| (reason, AccountId::from_bytes(by), at)),
         sealed,
-        unknown: unknown.and_then(|bytes| minicbor::decode(&bytes).ok()).unwrap_or_default(),
+        unknown: unknown
+            .and_then(|bytes| minicbor::decode(&bytes).ok())
+            .unwrap_or_default(),
         conflicts: row.get(22)?,
         document: row.get(21)?,
     })
@@ -220,10 +224,19 @@ pub fn personal(
                 }
             };
             let mut wrapped = find.query([row.id.to_bytes()])?;
-            let Some(found) = wrapped.next()? else { return Ok(BTreeMap::new()) };
-            let Ok(key) = master.unwrap_key(found.get_ref(0)?.as_blob()?, row.id) else { return Ok(BTreeMap::new()) };
-            let opened = row.sealed.iter().map(|(field, bytes)| (*field, open(&key, &document, row.id, *field, bytes)));
-            Ok(opened.filter_map(|(field, clear)| Some((field, clear.ok()?))).collect())
+            let Some(found) = wrapped.next()? else {
+                return Ok(BTreeMap::new());
+            };
+            let Ok(key) = master.unwrap_key(found.get_ref(0)?.as_blob()?, row.id) else {
+                return Ok(BTreeMap::new());
+            };
+            let opened = row
+                .sealed
+                .iter()
+                .map(|(field, bytes)| (*field, open(&key, &document, row.id, *field, bytes)));
+            Ok(opened
+                .filter_map(|(field, clear)| Some((field, clear.ok()?)))
+                .collect())
         })
         .collect()
 }
@@ -283,7 +296,10 @@ pub fn totals(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTre
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     while let Some(row) = rows.next()? {
-        totals.entry(UnitId::from_bytes(row.get(0)?)).or_default().conflicts = row.get(1)?;
+        totals
+            .entry(UnitId::from_bytes(row.get(0)?))
+            .or_default()
+            .conflicts = row.get(1)?;
     }
     Ok(totals)
 }
@@ -318,6 +334,10 @@ pub fn phones(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<
 /// The condition that keeps a query within a permit, and its values.
 fn within(column: &str, permit: &Permit<Read>) -> (String, Vec<Value>) {
     let marks = vec!["?"; permit.units().len()].join(", ");
-    let values = permit.units().iter().map(|unit| unit.to_bytes().to_vec().into()).collect();
+    let values = permit
+        .units()
+        .iter()
+        .map(|unit| unit.to_bytes().to_vec().into())
+        .collect();
     (format!("{column} IN ({marks})"), values)
 }

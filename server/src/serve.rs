@@ -21,7 +21,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let writer = tokio::spawn(write_presence(Arc::clone(&app)));
-    let served = axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(shutdown).await;
+    let served = axum::serve(listener, router(Arc::clone(&app)))
+        .with_graceful_shutdown(shutdown)
+        .await;
     writer.abort();
     app.flush_presence().await;
     served

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
@@ -34,14 +34,21 @@ pub struct Session {
 /// When the hash cannot be made, which does not happen.
 pub fn hash_password(password: &str, salt: [u8; 16]) -> Result<String, argon2::password_hash::Error> {
     let salt = SaltString::encode_b64(&salt)?;
-    Ok(Argon2::default().hash_password(password.as_bytes(), &salt)?.to_string())
+    Ok(Argon2::default()
+        .hash_password(password.as_bytes(), &salt)?
+        .to_string())
 }
 
 /// Whether a password fits. Takes as long for somebody who does not exist.
 pub fn password_fits(password: &str, stored: Option<&str>) -> bool {
-    let nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let nobody =
+        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let hash = PasswordHash::new(stored.unwrap_or(nobody));
-    let fits = hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+    let fits = hash.is_ok_and(|hash| {
+        Argon2::default()
+            .verify_password(password.as_bytes(), &hash)
+            .is_ok()
+    });
     fits && stored.is_some()
 }
 
@@ -56,11 +63,16 @@ pub fn begin(
     csrf: [u8; 16],
     now_ms: i64,
 ) -> rusqlite::Result<String> {
-    tx.prepare_cached("DELETE FROM session WHERE expires_at <= ?")?.execute([now_ms])?;
+    tx.prepare_cached("DELETE FROM session WHERE expires_at <= ?")?
+        .execute([now_ms])?;
     let cookie = BASE64URL_NOPAD.encode(&secret);
-    tx.prepare_cached("INSERT INTO session (digest, account, csrf, expires_at) VALUES (?, ?, ?, ?)")?.execute(
-        params![digest(&cookie), account.to_bytes(), BASE64URL_NOPAD.encode(&csrf), now_ms + SESSION_TTL_MS],
-    )?;
+    tx.prepare_cached("INSERT INTO session (digest, account, csrf, expires_at) VALUES (?, ?, ?, ?)")?
+        .execute(params![
+            digest(&cookie),
+            account.to_bytes(),
+            BASE64URL_NOPAD.encode(&csrf),
+            now_ms + SESSION_TTL_MS
+        ])?;
     Ok(cookie)
 }
 
@@ -71,7 +83,10 @@ pub fn begin(
 pub fn find(conn: &Connection, cookie: &str, now_ms: i64) -> rusqlite::Result<Option<Session>> {
     conn.prepare_cached("SELECT account, csrf FROM session WHERE digest = ? AND expires_at > ?")?
         .query_row(params![digest(cookie), now_ms], |row| {
-            Ok(Session { account: AccountId::from_bytes(row.get(0)?), csrf: row.get(1)? })
+            Ok(Session {
+                account: AccountId::from_bytes(row.get(0)?),
+                csrf: row.get(1)?,
+            })
         })
         .optional()
 }
@@ -81,7 +96,8 @@ pub fn find(conn: &Connection, cookie: &str, now_ms: i64) -> rusqlite::Result<Op
 /// # Errors
 /// The store's.
 pub fn end(tx: &Transaction<'_>, cookie: &str) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM session WHERE digest = ?")?.execute([digest(cookie)])?;
+    tx.prepare_cached("DELETE FROM session WHERE digest = ?")?
+        .execute([digest(cookie)])?;
     Ok(())
 }
 

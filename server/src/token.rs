@@ -24,7 +24,9 @@ pub struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +74,11 @@ impl Tokens {
             encoding: EncodingKey::from_ed_der(signing.to_pkcs8_der()?.as_bytes()),
             decoding: DecodingKey::from_ed_der(&public),
             validation,
-            header: Header { typ: None, kid: Some(kid.clone()), ..Header::new(Algorithm::EdDSA) },
+            header: Header {
+                typ: None,
+                kid: Some(kid.clone()),
+                ..Header::new(Algorithm::EdDSA)
+            },
             kid,
             ttl_s: ttl_s.into(),
         })
@@ -81,8 +87,14 @@ impl Tokens {
     /// A token for a device, and when it ends in UTC seconds.
     pub fn issue(&self, device: DeviceId, now_ms: i64) -> Option<(String, i64)> {
         let exp = now_ms / 1000 + self.ttl_s;
-        let claims = Claims { sub: BASE64URL_NOPAD.encode(&device.to_bytes()), exp };
-        Some((jsonwebtoken::encode(&self.header, &claims, &self.encoding).ok()?, exp))
+        let claims = Claims {
+            sub: BASE64URL_NOPAD.encode(&device.to_bytes()),
+            exp,
+        };
+        Some((
+            jsonwebtoken::encode(&self.header, &claims, &self.encoding).ok()?,
+            exp,
+        ))
     }
 
     /// Reads a token.
@@ -96,19 +108,28 @@ impl Tokens {
         }
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation);
         let claims = decoded.map_err(|_| TokenError::Invalid)?.claims;
-        let device: Option<[u8; 16]> =
-            BASE64URL_NOPAD.decode(claims.sub.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        let device: Option<[u8; 16]> = BASE64URL_NOPAD
+            .decode(claims.sub.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
         let device = DeviceId::from_bytes(device.ok_or(TokenError::Invalid)?);
         if claims.exp <= now_ms / 1000 {
             return Err(TokenError::Expired);
         }
-        Ok(Bearer { device, expires_s: claims.exp })
+        Ok(Bearer {
+            device,
+            expires_s: claims.exp,
+        })
     }
 
     /// A fresh token in place of one that is past its half.
     pub fn renew(&self, bearer: &Bearer, now_ms: i64) -> Option<String> {
         let left = bearer.expires_s - now_ms / 1000;
-        if left > self.ttl_s / 2 { None } else { Some(self.issue(bearer.device, now_ms)?.0) }
+        if left > self.ttl_s / 2 {
+            None
+        } else {
+            Some(self.issue(bearer.device, now_ms)?.0)
+        }
     }
 }
 
@@ -129,7 +150,11 @@ mod tests {
         assert!(token.len() <= 200, "{}", token.len());
         assert_eq!(tokens(1).read(&token, NOW), Ok(Bearer { device, expires_s }));
         assert_eq!(tokens(1).read(&token, NOW + 1_000_000), Err(TokenError::Expired));
-        assert_eq!(tokens(2).read(&token, NOW), Err(TokenError::Invalid), "another realm's");
+        assert_eq!(
+            tokens(2).read(&token, NOW),
+            Err(TokenError::Invalid),
+            "another realm's"
+        );
     }
 
     #[test]
@@ -155,13 +180,20 @@ mod tests {
             r#"{"alg":"EdDSA"}"#.to_owned(),
         ] {
             parts[0] = header(&json);
-            assert_eq!(tokens.read(&parts.join("."), NOW), Err(TokenError::Invalid), "{json}");
+            assert_eq!(
+                tokens.read(&parts.join("."), NOW),
+                Err(TokenError::Invalid),
+                "{json}"
+            );
         }
         // HS256 signed with our public key as the secret.
         let public = DeviceKey::from_seed([1; 32]).public().to_bytes();
         let mut forged = Header::new(Algorithm::HS256);
         forged.kid = Some(kid);
-        let claims = Claims { sub: BASE64URL_NOPAD.encode(&[0; 16]), exp: NOW };
+        let claims = Claims {
+            sub: BASE64URL_NOPAD.encode(&[0; 16]),
+            exp: NOW,
+        };
         let forged = jsonwebtoken::encode(&forged, &claims, &EncodingKey::from_secret(&public)).unwrap();
         assert_eq!(tokens.read(&forged, NOW), Err(TokenError::Invalid));
         assert_eq!(tokens.read("", NOW), Err(TokenError::Invalid));

@@ -113,7 +113,9 @@ impl Tree {
 
     /// The lowest units: those with nobody below them.
     pub fn leaves(&self) -> impl Iterator<Item = &Unit> {
-        self.units.values().filter(|unit| self.children(unit.id).is_empty())
+        self.units
+            .values()
+            .filter(|unit| self.children(unit.id).is_empty())
     }
 }
 
@@ -123,18 +125,36 @@ mod tests {
 
     fn unit(n: u64, parent: Option<u64>) -> Unit {
         let id = |n: u64| UnitId::from_parts(n, 0);
-        Unit { id: id(n), level: "x".into(), code: String::new(), name: n.to_string(), parent: parent.map(id) }
+        Unit {
+            id: id(n),
+            level: "x".into(),
+            code: String::new(),
+            name: n.to_string(),
+            parent: parent.map(id),
+        }
     }
 
     #[test]
     fn a_subtree_holds_its_root_and_everything_below() {
-        let tree = Tree::new([unit(1, None), unit(2, Some(1)), unit(3, Some(2)), unit(4, Some(1))]).unwrap();
+        let tree = Tree::new([
+            unit(1, None),
+            unit(2, Some(1)),
+            unit(3, Some(2)),
+            unit(4, Some(1)),
+        ])
+        .unwrap();
         let id = |n: u64| UnitId::from_parts(n, 0);
         assert_eq!(tree.subtree(id(2)), [id(2), id(3)]);
         assert!(tree.is_within(id(3), id(1)) && !tree.is_within(id(4), id(2)));
         assert!(!tree.is_within(id(9), id(9)));
-        assert_eq!(tree.leaves().map(|unit| unit.id).collect::<Vec<_>>(), [id(3), id(4)]);
-        assert_eq!(tree.ancestors(id(3)).map(|unit| unit.id).collect::<Vec<_>>(), [id(2), id(1)]);
+        assert_eq!(
+            tree.leaves().map(|unit| unit.id).collect::<Vec<_>>(),
+            [id(3), id(4)]
+        );
+        assert_eq!(
+            tree.ancestors(id(3)).map(|unit| unit.id).collect::<Vec<_>>(),
+            [id(2), id(1)]
+        );
     }
 
     #[test]

@@ -54,7 +54,11 @@ pub enum UnitsError {
 /// [`UnitsError`] names the line.
 pub fn parse(input: impl Read) -> Result<Vec<UnitRow>, UnitsError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let headers: csv::StringRecord = reader.headers()?.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
+    let headers: csv::StringRecord = reader
+        .headers()?
+        .iter()
+        .map(|name| name.trim_start_matches('\u{feff}'))
+        .collect();
     reader.set_headers(headers);
     let (mut rows, mut codes) = (Vec::new(), HashSet::new());
     for (row, line) in reader.deserialize::<UnitRow>().zip(2..) {
@@ -66,7 +70,10 @@ pub fn parse(input: impl Read) -> Result<Vec<UnitRow>, UnitsError> {
             level: nfc(&row.level),
             name: nfc(&row.name),
         };
-        if [&row.code, &row.level, &row.name].iter().any(|text| !(1..=TEXT_BYTES).contains(&text.len())) {
+        if [&row.code, &row.level, &row.name]
+            .iter()
+            .any(|text| !(1..=TEXT_BYTES).contains(&text.len()))
+        {
             return Err(UnitsError::Field(line));
         }
         if !codes.insert(row.code.clone()) {
@@ -94,24 +101,36 @@ pub fn import(
         let known = by_code(tx, &row.code, &day)?;
         let id = known.unwrap_or_else(&mut fresh);
         if known.is_none() {
-            tx.prepare_cached("INSERT INTO unit (id) VALUES (?)")?.execute([id.to_bytes()])?;
+            tx.prepare_cached("INSERT INTO unit (id) VALUES (?)")?
+                .execute([id.to_bytes()])?;
             added.insert(id);
         }
         ids.insert(&row.code, id);
     }
     for (row, line) in rows.iter().zip(2..) {
-        let Some(id) = ids.get(row.code.as_str()).filter(|id| added.contains(*id)) else { continue };
+        let Some(id) = ids.get(row.code.as_str()).filter(|id| added.contains(*id)) else {
+            continue;
+        };
         let parent = match row.parent_code.as_str() {
             "" => None,
             code => Some(match ids.get(code) {
                 Some(id) => *id,
-                None => by_code(tx, code, &day)?.ok_or_else(|| UnitsError::NoParent(line, code.to_owned()))?,
+                None => {
+                    by_code(tx, code, &day)?.ok_or_else(|| UnitsError::NoParent(line, code.to_owned()))?
+                }
             }),
         };
         tx.prepare_cached(
             "INSERT INTO unit_period (unit, valid_from, level, code, name, parent) VALUES (?, ?, ?, ?, ?, ?)",
         )?
-        .execute(params![id.to_bytes(), day, row.level, row.code, row.name, parent.map(UnitId::to_bytes)])?;
+        .execute(params![
+            id.to_bytes(),
+            day,
+            row.level,
+            row.code,
+            row.name,
+            parent.map(UnitId::to_bytes)
+        ])?;
     }
     Ok(added.len())
 }
@@ -142,7 +161,11 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named() {
-        let line = |body: &str| parse(format!("code,parent_code,level,name\n{body}").as_bytes()).unwrap_err().to_string();
+        let line = |body: &str| {
+            parse(format!("code,parent_code,level,name\n{body}").as_bytes())
+                .unwrap_err()
+                .to_string()
+        };
         assert!(line("1,,x,A\n1,,x,B\n").starts_with("line 3"));
         assert!(line("1,,x,A\n2,,,B\n").starts_with("line 3"));
         assert!(parse("code,name\n1,A\n".as_bytes()).is_err());

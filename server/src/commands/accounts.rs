@@ -75,12 +75,23 @@ pub struct EnrolCodes {
 
 impl Account {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let AccountCommand::Add { data, username, name, role, unit, password_stdin } = self.command;
+        let AccountCommand::Add {
+            data,
+            username,
+            name,
+            role,
+            unit,
+            password_stdin,
+        } = self.command;
         let role = Role::from_code(&role).with_context(|| format!("there is no role {role}"))?;
         let password_hash = password_stdin.then(read_password).transpose()?;
         let (store, _) = open_data(&data.path)?;
         let unit = find_unit(&store, &unit)?;
-        let account = AccountRow { id: fresh_account(), display_name: name.nfc().collect(), password_hash };
+        let account = AccountRow {
+            id: fresh_account(),
+            display_name: name.nfc().collect(),
+            password_hash,
+        };
         let (id, now_ms) = (account.id, Clock::system().now_ms());
         let username = username.trim().to_lowercase();
         store
@@ -141,12 +152,32 @@ pub fn add_teams(store: &Store) -> anyhow::Result<Vec<Team>> {
         let teams = leaves.into_iter().map(|unit| {
             let username = format!("to-{}", unit.code.to_lowercase());
             if let Some(account) = realm::account_by_username(tx, &username)? {
-                return Ok(Team { unit, account: account.id, username });
+                return Ok(Team {
+                    unit,
+                    account: account.id,
+                    username,
+                });
             }
-            let account = AccountRow { id: fresh_account(), display_name: unit.name.clone(), password_hash: None };
+            let account = AccountRow {
+                id: fresh_account(),
+                display_name: unit.name.clone(),
+                password_hash: None,
+            };
             realm::add_account(tx, &account, &username, now_ms)?;
-            realm::grant(tx, account.id, Grant { unit: unit.id, role: Role::Member }, now_ms)?;
-            Ok(Team { unit, account: account.id, username })
+            realm::grant(
+                tx,
+                account.id,
+                Grant {
+                    unit: unit.id,
+                    role: Role::Member,
+                },
+                now_ms,
+            )?;
+            Ok(Team {
+                unit,
+                account: account.id,
+                username,
+            })
         });
         teams.collect::<rusqlite::Result<Vec<Team>>>()
     })?;
@@ -161,7 +192,9 @@ pub fn add_codes(store: &Store, account: AccountId, count: u32) -> anyhow::Resul
     let codes: Vec<String> = (0..count).map(|_| enrolment::code_of(random())).collect();
     let (stored, now_ms) = (codes.clone(), Clock::system().now_ms());
     store.write_blocking(move |tx| {
-        stored.iter().try_for_each(|code| enrolment::add_code(tx, code, account, now_ms))
+        stored
+            .iter()
+            .try_for_each(|code| enrolment::add_code(tx, code, account, now_ms))
     })?;
     Ok(codes)
 }

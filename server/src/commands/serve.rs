@@ -30,19 +30,27 @@ pub struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let overrides = Overrides { data: self.data, listen: self.listen };
+        let overrides = Overrides {
+            data: self.data,
+            listen: self.listen,
+        };
         let config = Config::load(self.config.as_deref(), &overrides)?;
         telemetry::start(&config);
         let app = App::open(config.clone(), Clock::system());
         let app = app.map_err(|error: OpenAppError| anyhow::anyhow!("{}: {error}", error.code()))?;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-            let listener = TcpListener::bind(config.listen).await.with_context(|| format!("{}", config.listen))?;
-            let address = listener.local_addr()?;
-            tracing::info!(%address, data = %config.data.display(), "listening");
-            say(format_args!("listening on http://{address}"));
-            serve(listener, app, stop_signal()).await?;
-            tracing::info!("stopped");
-            Ok(ExitCode::SUCCESS)
-        })
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(async {
+                let listener = TcpListener::bind(config.listen)
+                    .await
+                    .with_context(|| format!("{}", config.listen))?;
+                let address = listener.local_addr()?;
+                tracing::info!(%address, data = %config.data.display(), "listening");
+                say(format_args!("listening on http://{address}"));
+                serve(listener, app, stop_signal()).await?;
+                tracing::info!("stopped");
+                Ok(ExitCode::SUCCESS)
+            })
     }
 }

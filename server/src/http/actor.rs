@@ -48,7 +48,8 @@ impl FromRequestParts<Arc<App>> for DeviceActor {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer_token(parts).ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "token_missing"))?;
+        let token =
+            bearer_token(parts).ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "token_missing"))?;
         let bearer = app.tokens.read(token, app.clock.now_ms())?;
         let sender = app.sender(bearer.device)?;
         let sender = sender.ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "device_revoked"))?;
@@ -61,28 +62,50 @@ impl FromRequestParts<Arc<App>> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let (account, session) = if bearer_token(parts).is_some() {
-            (DeviceActor::from_request_parts(parts, app).await?.sender.account, None)
+            (
+                DeviceActor::from_request_parts(parts, app).await?.sender.account,
+                None,
+            )
         } else {
             let session = session_of(parts, app)?;
             let session = session.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "login_needed"))?;
             (session.account, Some(session))
         };
         let authority = app.store().read_blocking(|conn| app.authority(conn))?;
-        Ok(Self { account, authority, session })
+        Ok(Self {
+            account,
+            authority,
+            session,
+        })
     }
 }
 
 fn bearer_token(parts: &Parts) -> Option<&str> {
-    parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    parts
+        .headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
 }
 
 fn session_of(parts: &Parts, app: &App) -> Result<Option<Session>, ApiError> {
-    let Some(cookie) = cookie(parts) else { return Ok(None) };
-    Ok(app.store().read_blocking(|conn| session::find(conn, cookie, app.clock.now_ms()))?)
+    let Some(cookie) = cookie(parts) else {
+        return Ok(None);
+    };
+    Ok(app
+        .store()
+        .read_blocking(|conn| session::find(conn, cookie, app.clock.now_ms()))?)
 }
 
 /// The value of the session's cookie.
 pub(super) fn cookie(parts: &Parts) -> Option<&str> {
-    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    let cookies = parts
+        .headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }

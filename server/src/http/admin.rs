@@ -138,15 +138,25 @@ pub(super) async fn overview(
             ))
         })
         .await?;
-    let builder = Builder { tree: &reader.authority.tree, locale, now_ms: app.clock.now_ms() };
-    page(&builder.page(&all, query, rows, &totals, phones, &reader), StatusCode::OK)
+    let builder = Builder {
+        tree: &reader.authority.tree,
+        locale,
+        now_ms: app.clock.now_ms(),
+    };
+    page(
+        &builder.page(&all, query, rows, &totals, phones, &reader),
+        StatusCode::OK,
+    )
 }
 
 pub(super) async fn style() -> Response {
     let mut response = include_str!("../../static/langso.css").into_response();
     page_headers(&mut response);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/css; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
     response
 }
@@ -162,12 +172,16 @@ fn narrow(reader: &Reader, all: &Permit<Read>, query: &OverviewQuery) -> Result<
 fn filter(query: &OverviewQuery) -> Result<Filter, ApiError> {
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let day = |text: &str, name| -> Result<Option<jiff::civil::Date>, ApiError> {
-        filled(text).map(|text| text.parse().map_err(|_| ApiError::parameter(name))).transpose()
+        filled(text)
+            .map(|text| text.parse().map_err(|_| ApiError::parameter(name)))
+            .transpose()
     };
     let after = |text: &str| open_cursor(text).ok_or_else(|| ApiError::parameter("cursor"));
     Ok(Filter {
         from_ms: day(&query.from, "from")?.and_then(midnight_ms),
-        until_ms: day(&query.to, "to")?.and_then(|day| day.tomorrow().ok()).and_then(midnight_ms),
+        until_ms: day(&query.to, "to")?
+            .and_then(|day| day.tomorrow().ok())
+            .and_then(midnight_ms),
         category: filled(&query.category),
         outcome: filled(&query.outcome),
         retracted: match query.retracted.as_str() {
@@ -198,13 +212,24 @@ impl Builder<'_> {
     ) -> OverviewPage {
         let more = rows.len() > PAGE;
         rows.truncate(PAGE);
-        let next = rows.last().filter(|_| more).map(|row| seal_cursor(row.occurred_at_ms, &row.id.to_bytes()));
-        let roots = reader.grants().iter().map(|grant| self.name(grant.unit)).collect::<Vec<_>>();
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|row| seal_cursor(row.occurred_at_ms, &row.id.to_bytes()));
+        let roots = reader
+            .grants()
+            .iter()
+            .map(|grant| self.name(grant.unit))
+            .collect::<Vec<_>>();
         let phones: Vec<PhoneLine> = phones.into_iter().map(|phone| self.phone(phone)).collect();
         OverviewPage {
             locale: self.locale,
             title: roots.join(", "),
-            csrf: reader.session.as_ref().map(|session| session.csrf.clone()).unwrap_or_default(),
+            csrf: reader
+                .session
+                .as_ref()
+                .map(|session| session.csrf.clone())
+                .unwrap_or_default(),
             sums: sum(totals.values()),
             groups: self.groups(permit, totals),
             choices: self.choices(permit, &query.unit),
@@ -222,14 +247,27 @@ impl Builder<'_> {
         let is_leaf = |id: &UnitId| self.tree.children(*id).is_empty();
         let mut groups = Vec::new();
         for unit in self.tree.units().filter(|unit| permit.units().contains(&unit.id)) {
-            let mut leaves: Vec<UnitId> = self.tree.children(unit.id).iter().copied().filter(is_leaf).collect();
+            let mut leaves: Vec<UnitId> = self
+                .tree
+                .children(unit.id)
+                .iter()
+                .copied()
+                .filter(is_leaf)
+                .collect();
             leaves.retain(|leaf| permit.units().contains(leaf));
             if leaves.is_empty() {
                 continue;
             }
             let members = leaves.iter().map(|id| (*id, self.name(*id), of(id))).collect();
             let own: Vec<Totals> = leaves.iter().chain([&unit.id]).map(of).collect();
-            groups.push((unit.code.clone(), Group { name: unit.name.clone(), sums: sum(own.iter()), members }));
+            groups.push((
+                unit.code.clone(),
+                Group {
+                    name: unit.name.clone(),
+                    sums: sum(own.iter()),
+                    members,
+                },
+            ));
         }
         groups.sort_by(|(a, _), (b, _)| a.cmp(b));
         groups.into_iter().map(|(_, group)| group).collect()
@@ -239,7 +277,12 @@ impl Builder<'_> {
         let roots: Vec<UnitId> = permit
             .units()
             .iter()
-            .filter(|id| self.tree.ancestors(**id).next().is_none_or(|above| !permit.units().contains(&above.id)))
+            .filter(|id| {
+                self.tree
+                    .ancestors(**id)
+                    .next()
+                    .is_none_or(|above| !permit.units().contains(&above.id))
+            })
             .copied()
             .collect();
         let mut choices = Vec::new();
@@ -247,8 +290,18 @@ impl Builder<'_> {
         while let Some((id, depth)) = open.pop() {
             let (id_text, name) = (id.to_string(), self.name(id));
             let label = "\u{2003}".repeat(depth) + &name;
-            choices.push(Choice { chosen: id_text == chosen, id: id_text, label });
-            open.extend(self.tree.children(id).iter().rev().map(|child| (*child, depth + 1)));
+            choices.push(Choice {
+                chosen: id_text == chosen,
+                id: id_text,
+                label,
+            });
+            open.extend(
+                self.tree
+                    .children(id)
+                    .iter()
+                    .rev()
+                    .map(|child| (*child, depth + 1)),
+            );
         }
         choices
     }
@@ -262,7 +315,10 @@ impl Builder<'_> {
             channel: self.word("channel", &row.channel),
             outcome: self.word("outcome", &row.outcome),
             people: row.people,
-            satisfaction: row.satisfaction.map(|stars| format!("{stars}/5")).unwrap_or_default(),
+            satisfaction: row
+                .satisfaction
+                .map(|stars| format!("{stars}/5"))
+                .unwrap_or_default(),
             sealed: !row.sealed.is_empty(),
             conflicts: row.conflicts,
             retracted: row.retraction.map(|(reason, ..)| self.word("retracted", &reason)),
@@ -271,7 +327,9 @@ impl Builder<'_> {
 
     fn phone(&self, phone: PhoneRow) -> PhoneLine {
         let late = phone.last_sync_at.is_none_or(|at| self.now_ms - at > STALE_MS);
-        let since = phone.last_sync_at.map_or_else(|| text(self.locale, "phone-never"), |at| self.ago(at));
+        let since = phone
+            .last_sync_at
+            .map_or_else(|| text(self.locale, "phone-never"), |at| self.ago(at));
         let off = (phone.clock_offset_ms.abs() > CLOCK_WARN_MS).then(|| {
             let mut args = FluentArgs::new();
             args.set("minutes", phone.clock_offset_ms / 60_000);
@@ -289,7 +347,9 @@ impl Builder<'_> {
     }
 
     fn name(&self, id: UnitId) -> String {
-        self.tree.unit(id).map_or_else(|| id.to_string(), |unit| unit.name.clone())
+        self.tree
+            .unit(id)
+            .map_or_else(|| id.to_string(), |unit| unit.name.clone())
     }
 
     /// A unit with the one above it, since hamlets of one name are many.
@@ -303,7 +363,11 @@ impl Builder<'_> {
     /// A code in the reader's language, where the catalogue knows it; as it is otherwise.
     fn word(&self, kind: &str, code: &str) -> String {
         let key = format!("{kind}-{}", code.replace('_', "-"));
-        if has(self.locale, &key) { text(self.locale, &key) } else { code.to_owned() }
+        if has(self.locale, &key) {
+            text(self.locale, &key)
+        } else {
+            code.to_owned()
+        }
     }
 
     fn time(&self, at_ms: i64) -> String {
@@ -317,7 +381,10 @@ impl Builder<'_> {
         let (key, n) = match minutes {
             0..60 => ("ago-minutes", minutes),
             60..1440 => ("ago-hours", minutes / 60),
-            _ => ("ago-days", i64::from((day_of(self.now_ms) - day_of(at_ms)).get_days()).max(1)),
+            _ => (
+                "ago-days",
+                i64::from((day_of(self.now_ms) - day_of(at_ms)).get_days()).max(1),
+            ),
         };
         let mut args = FluentArgs::new();
         args.set("n", n);

@@ -64,7 +64,10 @@ pub(super) async fn enrol(
     let key = key.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.code()))?;
     let now_ms = app.clock.now_ms();
     let fresh = DeviceId::from_parts(now_ms as u64, clock::random_bits());
-    let device = app.store().write(move |tx| enrolment::enrol(tx, &code, key, fresh, now_ms)).await?;
+    let device = app
+        .store()
+        .write(move |tx| enrolment::enrol(tx, &code, key, fresh, now_ms))
+        .await?;
     let statement = EnrolmentStatement {
         realm: app.realm,
         device: device.id,
@@ -89,25 +92,44 @@ pub(super) async fn token(
 ) -> Result<Json<TokenAnswer>, ApiError> {
     let Json(request) = request.map_err(invalid_body)?;
     let assertion = Assertion {
-        device: request.device.parse().map_err(|_| ApiError::parameter("device"))?,
+        device: request
+            .device
+            .parse()
+            .map_err(|_| ApiError::parameter("device"))?,
         time_ms: request.time_ms,
         jti: bytes(&request.jti, "jti")?,
-        nonce: request.nonce.as_deref().map(|nonce| bytes(nonce, "nonce")).transpose()?,
+        nonce: request
+            .nonce
+            .as_deref()
+            .map(|nonce| bytes(nonce, "nonce"))
+            .transpose()?,
         signature: Signature(bytes(&request.signature, "signature")?),
     };
     let (realm, nonce, now_ms) = (app.realm, clock::random(), app.clock.now_ms());
-    let checked = app.store().write(move |tx| enrolment::check(tx, realm, &assertion, nonce, now_ms)).await?;
+    let checked = app
+        .store()
+        .write(move |tx| enrolment::check(tx, realm, &assertion, nonce, now_ms))
+        .await?;
     Ok(Json(issue(&app, &checked?, now_ms)?))
 }
 
 fn issue(app: &App, device: &Device, now_ms: i64) -> Result<TokenAnswer, ApiError> {
-    let (access_token, expires_s) =
-        app.tokens.issue(device.id, now_ms).ok_or_else(|| ApiError::internal("no token could be made"))?;
-    Ok(TokenAnswer { access_token, expires_at_ms: expires_s * 1000, server_time_ms: now_ms })
+    let (access_token, expires_s) = app
+        .tokens
+        .issue(device.id, now_ms)
+        .ok_or_else(|| ApiError::internal("no token could be made"))?;
+    Ok(TokenAnswer {
+        access_token,
+        expires_at_ms: expires_s * 1000,
+        server_time_ms: now_ms,
+    })
 }
 
 fn bytes<const N: usize>(text: &str, name: &str) -> Result<[u8; N], ApiError> {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let bytes = BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| ApiError::parameter(name))
 }
 

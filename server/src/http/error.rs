@@ -36,8 +36,16 @@ pub struct Problem {
 impl ApiError {
     /// An error with a code that the catalogues have a title for.
     pub fn new(status: StatusCode, code: &'static str) -> Self {
-        let problem = Problem { code, extra: serde_json::Map::new(), internal: None };
-        Self { status, problem, retry_after_s: None }
+        let problem = Problem {
+            code,
+            extra: serde_json::Map::new(),
+            internal: None,
+        };
+        Self {
+            status,
+            problem,
+            retry_after_s: None,
+        }
     }
 
     /// Something that is not there, or that the caller may not see.
@@ -57,7 +65,10 @@ impl ApiError {
 
     /// Come back later.
     pub fn busy() -> Self {
-        Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy") }
+        Self {
+            retry_after_s: Some(5),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy")
+        }
     }
 
     /// Something failed here. The cause goes to the log and nowhere else.
@@ -84,10 +95,14 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self.problem);
         response
@@ -99,12 +114,16 @@ impl Problem {
     pub(super) fn into_body(self, request: Ulid, locale: Locale, mut response: Response) -> Response {
         let status = response.status().as_u16();
         let title = text(locale, &format!("error-{}", self.code.replace('_', "-")));
-        let mut body = json!({ "status": status, "code": self.code, "title": title, "request_id": request.to_string() });
+        let mut body =
+            json!({ "status": status, "code": self.code, "title": title, "request_id": request.to_string() });
         if let Some(members) = body.as_object_mut() {
             members.extend(self.extra);
         }
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(locale.tag()));
         headers.remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(body.to_string());
@@ -130,7 +149,9 @@ impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            BodyError::Compression | BodyError::Message(_) => Self::new(StatusCode::BAD_REQUEST, "body_invalid"),
+            BodyError::Compression | BodyError::Message(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "body_invalid")
+            }
         }
     }
 }

@@ -15,7 +15,10 @@ pub(super) async fn alive() -> &'static str {
 /// Ready: the store can be read, and the writer writes.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
     let unready = |_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready");
-    app.store().read(|conn| conn.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))).await.map_err(unready)?;
+    app.store()
+        .read(|conn| conn.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)))
+        .await
+        .map_err(unready)?;
     let written = app.store().write(|_| Ok::<_, rusqlite::Error>(())).await;
     written.map_err(|_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready"))?;
     Ok("ready\n")

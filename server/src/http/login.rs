@@ -29,8 +29,13 @@ pub(super) struct Language {
 
 impl Language {
     pub(super) fn locale(&self, headers: &HeaderMap) -> Locale {
-        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        self.lang.as_deref().and_then(Locale::of_tag).unwrap_or_else(|| Locale::accepted(accepted))
+        let accepted = headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok());
+        self.lang
+            .as_deref()
+            .and_then(Locale::of_tag)
+            .unwrap_or_else(|| Locale::accepted(accepted))
     }
 }
 
@@ -65,7 +70,13 @@ pub(super) async fn home() -> Redirect {
 }
 
 pub(super) async fn form(Query(language): Query<Language>, headers: HeaderMap) -> Result<Response, ApiError> {
-    page(&LoginPage { locale: language.locale(&headers), problem: None }, StatusCode::OK)
+    page(
+        &LoginPage {
+            locale: language.locale(&headers),
+            problem: None,
+        },
+        StatusCode::OK,
+    )
 }
 
 pub(super) async fn log_in(
@@ -77,7 +88,15 @@ pub(super) async fn log_in(
     let Form(Credentials { username, password }) =
         form.map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "body_invalid"))?;
     let (locale, now_ms) = (language.locale(&headers), app.clock.now_ms());
-    let refuse = |problem, status| page(&LoginPage { locale, problem: Some(problem) }, status);
+    let refuse = |problem, status| {
+        page(
+            &LoginPage {
+                locale,
+                problem: Some(problem),
+            },
+            status,
+        )
+    };
     let username = username.trim().to_lowercase();
     if username.len() > INPUT_BYTES || password.len() > INPUT_BYTES {
         return refuse("login-wrong", StatusCode::UNAUTHORIZED);
@@ -86,15 +105,24 @@ pub(super) async fn log_in(
         return refuse("login-wait", StatusCode::TOO_MANY_REQUESTS);
     }
     let name = username.clone();
-    let account = app.store().read(move |conn| realm::account_by_username(conn, &name)).await?;
+    let account = app
+        .store()
+        .read(move |conn| realm::account_by_username(conn, &name))
+        .await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     // A tenth of a second of work: not on a thread that serves others.
-    let fits = tokio::task::spawn_blocking(move || session::password_fits(&password, stored.as_deref())).await;
+    let fits =
+        tokio::task::spawn_blocking(move || session::password_fits(&password, stored.as_deref())).await;
     let fits = fits.map_err(ApiError::internal)?;
     app.attempts.record(&username, fits, now_ms);
-    let Some(account) = account.filter(|_| fits) else { return refuse("login-wrong", StatusCode::UNAUTHORIZED) };
+    let Some(account) = account.filter(|_| fits) else {
+        return refuse("login-wrong", StatusCode::UNAUTHORIZED);
+    };
     let (secret, csrf) = (clock::random(), clock::random());
-    let begun = app.store().write(move |tx| session::begin(tx, account.id, secret, csrf, now_ms)).await?;
+    let begun = app
+        .store()
+        .write(move |tx| session::begin(tx, account.id, secret, csrf, now_ms))
+        .await?;
     let mut response = Redirect::to("/admin").into_response();
     set_cookie(&mut response, &begun, SESSION_TTL_MS / 1000)?;
     Ok(response)

@@ -96,7 +96,12 @@ pub(super) async fn records(
         .read(move |conn| {
             let rows = records::list(conn, &permit, &filter, limit + 1)?;
             let personal = match wants_personal {
-                true => Some(records::personal(conn, &permit, &worker.exchange.ingest.master, &rows)?),
+                true => Some(records::personal(
+                    conn,
+                    &permit,
+                    &worker.exchange.ingest.master,
+                    &rows,
+                )?),
                 false => None,
             };
             Ok::<_, rusqlite::Error>((rows, personal))
@@ -104,10 +109,15 @@ pub(super) async fn records(
         .await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| seal_cursor(row.occurred_at_ms, &row.id.to_bytes()));
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|row| seal_cursor(row.occurred_at_ms, &row.id.to_bytes()));
     let mut personal = personal.map(Vec::into_iter);
-    let views: Vec<RecordView> =
-        rows.into_iter().map(|row| view(row, personal.as_mut().and_then(Iterator::next))).collect();
+    let views: Vec<RecordView> = rows
+        .into_iter()
+        .map(|row| view(row, personal.as_mut().and_then(Iterator::next)))
+        .collect();
     Ok(Json(json!({ "records": views, "next": next })))
 }
 
@@ -128,9 +138,15 @@ pub(super) async fn conflicts(
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
     let permit = permit(&reader, query.unit.as_deref())?;
     let limit = limit(query.limit)?;
-    let after = query.cursor.as_deref().map(|cursor| open_conflict_cursor(cursor).ok_or_else(bad_cursor)).transpose()?;
-    let mut rows =
-        app.store().read(move |conn| records::conflicts(conn, &permit, after.as_ref(), limit + 1)).await?;
+    let after = query
+        .cursor
+        .as_deref()
+        .map(|cursor| open_conflict_cursor(cursor).ok_or_else(bad_cursor))
+        .transpose()?;
+    let mut rows = app
+        .store()
+        .read(move |conn| records::conflicts(conn, &permit, after.as_ref(), limit + 1))
+        .await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| {
@@ -192,16 +208,26 @@ pub(super) async fn units(
 
 /// What somebody may not see is answered as if it did not exist.
 fn permit(reader: &Reader, unit: Option<&str>) -> Result<Permit<Read>, ApiError> {
-    let unit: Option<UnitId> = unit.map(|unit| unit.parse().map_err(|_| ApiError::parameter("unit"))).transpose()?;
+    let unit: Option<UnitId> = unit
+        .map(|unit| unit.parse().map_err(|_| ApiError::parameter("unit")))
+        .transpose()?;
     policy::read_records(reader.grants(), &reader.authority.tree, unit).ok_or_else(ApiError::not_found)
 }
 
 fn filter(query: &RecordsQuery) -> Result<Filter, ApiError> {
     let day = |text: &Option<String>, name| -> Result<Option<Date>, ApiError> {
-        text.as_deref().map(|text| text.parse().map_err(|_| ApiError::parameter(name))).transpose()
+        text.as_deref()
+            .map(|text| text.parse().map_err(|_| ApiError::parameter(name)))
+            .transpose()
     };
-    let to = day(&query.to, "to")?.map(|day| day.tomorrow().map_err(|_| ApiError::parameter("to"))).transpose()?;
-    let after = query.cursor.as_deref().map(|cursor| open_cursor(cursor).ok_or_else(bad_cursor)).transpose()?;
+    let to = day(&query.to, "to")?
+        .map(|day| day.tomorrow().map_err(|_| ApiError::parameter("to")))
+        .transpose()?;
+    let after = query
+        .cursor
+        .as_deref()
+        .map(|cursor| open_cursor(cursor).ok_or_else(bad_cursor))
+        .transpose()?;
     Ok(Filter {
         from_ms: day(&query.from, "from")?.and_then(midnight_ms),
         until_ms: to.and_then(midnight_ms),
@@ -219,7 +245,11 @@ pub(super) fn midnight_ms(day: Date) -> Option<i64> {
 
 fn limit(wanted: Option<usize>) -> Result<usize, ApiError> {
     let limit = wanted.unwrap_or(PAGE);
-    if (1..=PAGE_MAX).contains(&limit) { Ok(limit) } else { Err(ApiError::parameter("limit")) }
+    if (1..=PAGE_MAX).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(ApiError::parameter("limit"))
+    }
 }
 
 fn bad_cursor() -> ApiError {
@@ -235,13 +265,19 @@ pub(super) fn seal_cursor(occurred_at_ms: i64, record: &[u8; 16]) -> String {
 pub(super) fn open_cursor(text: &str) -> Option<(i64, RecordId)> {
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     let (time, record) = bytes.split_first_chunk::<8>()?;
-    Some((i64::from_be_bytes(*time), RecordId::from_bytes(record.try_into().ok()?)))
+    Some((
+        i64::from_be_bytes(*time),
+        RecordId::from_bytes(record.try_into().ok()?),
+    ))
 }
 
 fn open_conflict_cursor(text: &str) -> Option<(RecordId, String)> {
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     let (record, field) = bytes.split_first_chunk::<16>()?;
-    Some((RecordId::from_bytes(*record), String::from_utf8(field.to_vec()).ok()?))
+    Some((
+        RecordId::from_bytes(*record),
+        String::from_utf8(field.to_vec()).ok()?,
+    ))
 }
 
 fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String>>) -> RecordView {
@@ -259,10 +295,23 @@ fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String>>) -> Reco
         recorded_by: row.recorded_by.to_string(),
         device: row.device.to_string(),
         recorded_at_ms: row.recorded_at_ms,
-        retraction: row.retraction.map(|(reason, by, at_ms)| RetractionView { reason, by: by.to_string(), at_ms }),
+        retraction: row.retraction.map(|(reason, by, at_ms)| RetractionView {
+            reason,
+            by: by.to_string(),
+            at_ms,
+        }),
         sealed: row.sealed.keys().map(|field| field.key()).collect(),
-        personal: personal.map(|fields| fields.into_iter().map(|(field, clear)| (field.key(), clear)).collect()),
-        unknown: row.unknown.iter().map(|(key, value)| (key.clone(), scalar(value))).collect(),
+        personal: personal.map(|fields| {
+            fields
+                .into_iter()
+                .map(|(field, clear)| (field.key(), clear))
+                .collect()
+        }),
+        unknown: row
+            .unknown
+            .iter()
+            .map(|(key, value)| (key.clone(), scalar(value)))
+            .collect(),
         conflicts: row.conflicts,
     }
 }

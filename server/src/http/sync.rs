@@ -31,7 +31,11 @@ pub(super) async fn sync(
 
 fn is_compressed(headers: &HeaderMap) -> Result<bool, ApiError> {
     let unsupported = || ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported");
-    let is = |name, expected: &str| headers.get(name).is_some_and(|value| value.as_bytes() == expected.as_bytes());
+    let is = |name, expected: &str| {
+        headers
+            .get(name)
+            .is_some_and(|value| value.as_bytes() == expected.as_bytes())
+    };
     if !is(header::CONTENT_TYPE, CONTENT_TYPE) {
         return Err(unsupported());
     }

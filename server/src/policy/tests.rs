@@ -14,12 +14,24 @@ fn tree() -> Tree {
         name: n.to_string(),
         parent: parent.map(id),
     };
-    Tree::new([unit(1, None), unit(2, Some(1)), unit(3, Some(1)), unit(4, Some(2)), unit(5, Some(2)), unit(6, Some(3))])
-        .unwrap()
+    Tree::new([
+        unit(1, None),
+        unit(2, Some(1)),
+        unit(3, Some(1)),
+        unit(4, Some(2)),
+        unit(5, Some(2)),
+        unit(6, Some(3)),
+    ])
+    .unwrap()
 }
 
 fn access(role: Role, unit: u64) -> Access {
-    Access::of(&[Grant { unit: id(unit), role }], &tree(), RealmId::from_parts(1, 1), Month(0))
+    Access::of(
+        &[Grant { unit: id(unit), role }],
+        &tree(),
+        RealmId::from_parts(1, 1),
+        Month(0),
+    )
 }
 
 /// Each line: a role, where it is held, a unit, the classes read there, whether the ledger is written and settled there.
@@ -29,7 +41,14 @@ fn every_role_in_every_place_gets_what_the_table_says() {
     let official = [Ledger, Acks, Drafts, Board, Remarks, Directory];
     let above = [Ledger, Acks, Board, Remarks, Directory];
     let table: &[(Role, u64, u64, &[Class], bool, bool)] = &[
-        (Role::Member, 4, 4, &[Ledger, Acks, Board, Remarks, Directory], true, false),
+        (
+            Role::Member,
+            4,
+            4,
+            &[Ledger, Acks, Board, Remarks, Directory],
+            true,
+            false,
+        ),
         (Role::Member, 4, 5, &[], false, false),
         (Role::Member, 4, 2, &[Board, Directory], false, false),
         (Role::Member, 4, 3, &[], false, false),
@@ -49,13 +68,32 @@ fn every_role_in_every_place_gets_what_the_table_says() {
     for (role, held_in, unit, classes, writes, settles) in table {
         let access = access(*role, *held_in);
         for class in Class::ALL {
-            let scope = Scope { unit: id(*unit), class };
+            let scope = Scope {
+                unit: id(*unit),
+                class,
+            };
             let line = format!("{role:?} in {held_in}, {class:?} of {unit}");
-            assert_eq!(access.set.read.contains(&scope), classes.contains(&class), "reads: {line}");
+            assert_eq!(
+                access.set.read.contains(&scope),
+                classes.contains(&class),
+                "reads: {line}"
+            );
             let ledger = class == Ledger;
-            assert_eq!(access.may_edit(scope, EditKind::Log), ledger && *writes, "writes: {line}");
-            assert_eq!(access.may_edit(scope, EditKind::Settle), ledger && (*writes || *settles), "settles: {line}");
-            assert_eq!(access.write(scope).is_some(), ledger && (*writes || *settles), "permit: {line}");
+            assert_eq!(
+                access.may_edit(scope, EditKind::Log),
+                ledger && *writes,
+                "writes: {line}"
+            );
+            assert_eq!(
+                access.may_edit(scope, EditKind::Settle),
+                ledger && (*writes || *settles),
+                "settles: {line}"
+            );
+            assert_eq!(
+                access.write(scope).is_some(),
+                ledger && (*writes || *settles),
+                "permit: {line}"
+            );
         }
     }
 }
@@ -69,8 +107,21 @@ fn citizens_data_is_for_those_who_work_with_the_citizens() {
         assert_eq!(permit.personal(), expected(role), "{role:?}");
     }
     // One role that may not is enough where keys cannot be told apart.
-    let mixed = [Grant { unit: id(4), role: Role::Member }, Grant { unit: id(3), role: Role::Auditor }];
-    assert!(!Access::of(&mixed, &tree(), RealmId::from_parts(1, 1), Month(0)).set.personal_read);
+    let mixed = [
+        Grant {
+            unit: id(4),
+            role: Role::Member,
+        },
+        Grant {
+            unit: id(3),
+            role: Role::Auditor,
+        },
+    ];
+    assert!(
+        !Access::of(&mixed, &tree(), RealmId::from_parts(1, 1), Month(0))
+            .set
+            .personal_read
+    );
     assert!(read_records(&mixed, &tree(), Some(id(4))).unwrap().personal());
 }
 
@@ -79,7 +130,10 @@ fn without_a_role_nothing_exists() {
     let none = Access::of(&[], &tree(), RealmId::from_parts(1, 1), Month(0));
     assert!(none.set.read.is_empty() && none.set.write.is_empty() && !none.set.personal_read);
     assert!(read_records(&[], &tree(), None).is_none());
-    let member = [Grant { unit: id(4), role: Role::Member }];
+    let member = [Grant {
+        unit: id(4),
+        role: Role::Member,
+    }];
     assert!(read_records(&member, &tree(), Some(id(5))).is_none());
     assert!(read_records(&member, &tree(), Some(id(2))).is_none());
     assert!(read_records(&member, &tree(), Some(id(99))).is_none());
@@ -88,8 +142,14 @@ fn without_a_role_nothing_exists() {
 
 #[test]
 fn an_overview_reaches_the_subtree_of_the_role_and_nothing_else() {
-    let official = [Grant { unit: id(2), role: Role::Official }];
-    assert_eq!(read_overview(&official, &tree()).unwrap().units(), &BTreeSet::from([id(2), id(4), id(5)]));
+    let official = [Grant {
+        unit: id(2),
+        role: Role::Official,
+    }];
+    assert_eq!(
+        read_overview(&official, &tree()).unwrap().units(),
+        &BTreeSet::from([id(2), id(4), id(5)])
+    );
     let below = read_records(&official, &tree(), Some(id(5))).unwrap();
     assert_eq!(below.units(), &BTreeSet::from([id(5)]));
 }

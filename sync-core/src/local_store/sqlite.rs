@@ -1,0 +1,296 @@
+//! The phone's store on disk: one SQLite file.
+//!
+//! Every method that writes is one transaction, flushed before it returns (`synchronous=FULL`). What is erased is
+//! overwritten (`secure_delete`). The file is refused if it belongs to another program or a newer version.
+
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+
+use super::{
+    DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, StoredDocument, SyncState,
+    Update,
+};
+use crate::digest::DigestSum;
+use crate::ids::{ChangeHash, DocumentId, RecordId};
+use crate::record::Assistance;
+use crate::seal::{KeySeed, RecordKey};
+
+mod embedded {
+    refinery::embed_migrations!("../migrations/phone");
+}
+
+/// "LNGP": what the header of our files says.
+const APPLICATION_ID: i32 = 0x4c4e_4750;
+
+/// What can go wrong with the file, by what the app can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum SqliteStoreError {
+    /// It belongs to another program.
+    #[error("{0} is not a file of this program")]
+    Foreign(PathBuf),
+    /// A newer version of the app wrote it: update.
+    #[error("the store is of version {found}, newer than {known}")]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// The disk is full: nothing was changed; free some space.
+    #[error("the disk is full")]
+    Full,
+    /// A stored value cannot be read.
+    #[error("a stored {0} is damaged")]
+    Damaged(&'static str),
+    /// The file does not migrate; it is as it was.
+    #[error("the store cannot be migrated: {0}")]
+    Migration(#[from] refinery::Error),
+    /// Anything else that SQLite says.
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for SqliteStoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl SqliteStoreError {
+    /// A stable code for apps.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Foreign(_) => "store_foreign",
+            Self::Newer { .. } => "store_newer",
+            Self::Full => "store_full",
+            Self::Damaged(_) => "store_damaged",
+            Self::Migration(_) => "store_migration",
+            Self::Sqlite(_) => "store_failed",
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, SqliteStoreError>;
+
+/// A phone's store in one file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    conn: Connection,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, and makes or migrates it.
+    ///
+    /// # Errors
+    /// [`SqliteStoreError`]; a file that is not ours is left as it is.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut conn = Connection::open(path)?;
+        check_owner(&conn, path)?;
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        conn.pragma_update(None, "foreign_keys", true)?;
+        conn.pragma_update(None, "secure_delete", true)?;
+        conn.set_prepared_statement_cache_capacity(32);
+        migrate(&mut conn)?;
+        Ok(Self { conn })
+    }
+}
+
+/// An empty file becomes ours; any other has to be.
+fn check_owner(conn: &Connection, path: &Path) -> Result<()> {
+    let foreign = |_| SqliteStoreError::Foreign(path.to_owned());
+    let owner: i32 = conn
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(foreign)?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (owner, tables) {
+        (APPLICATION_ID, _) => Ok(()),
+        (0, 0) => Ok(conn.pragma_update(None, "application_id", APPLICATION_ID)?),
+        _ => Err(SqliteStoreError::Foreign(path.to_owned())),
+    }
+}
+
+fn migrate(conn: &mut Connection) -> Result<()> {
+    let runner = embedded::migrations::runner();
+    let known = runner
+        .get_migrations()
+        .iter()
+        .map(|migration| i64::from(migration.version()))
+        .max()
+        .unwrap_or(0);
+    // The table is missing in a fresh file.
+    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+    let found = conn.query_row(sql, [], |row| row.get(0)).unwrap_or(0);
+    if found > known {
+        return Err(SqliteStoreError::Newer { found, known });
+    }
+    if found < known {
+        runner.run(conn)?;
+    }
+    Ok(())
+}
+
+impl LocalStore for SqliteStore {
+    type Error = SqliteStoreError;
+
+    fn state(&self) -> Result<SyncState> {
+        let sql = "SELECT body FROM state WHERE id = 1";
+        let body: Option<Vec<u8>> = self.conn.query_row(sql, [], |row| row.get(0)).optional()?;
+        let state = body.map(|body| minicbor::decode(&body).map_err(|_| SqliteStoreError::Damaged("state")));
+        Ok(state.transpose()?.unwrap_or_default())
+    }
+
+    fn documents(&self) -> Result<Vec<DocumentSummary>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT d.name, d.confirmed_heads, count(c.made_at), min(c.made_at)
+             FROM document d LEFT JOIN change c ON c.document = d.id AND c.made_at IS NOT NULL
+             GROUP BY d.id",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut summaries = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = document_id(&row.get::<_, String>(0)?)?;
+            let digest = DigestSum::of_document(
+                &id,
+                &heads(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?),
+            );
+            summaries.push(DocumentSummary {
+                id,
+                digest,
+                pending: row.get(2)?,
+                oldest_pending_ms: row.get(3)?,
+            });
+        }
+        Ok(summaries)
+    }
+
+    fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>> {
+        type Found = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>);
+        let found: Option<Found> = self
+            .conn
+            .prepare_cached("SELECT id, snapshot, seed, confirmed_heads FROM document WHERE name = ?")?
+            .query_row([id.to_string()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .optional()?;
+        let Some((row, snapshot, seed, confirmed)) = found else {
+            return Ok(None);
+        };
+        let mut statement = self.conn.prepare_cached(
+            "SELECT hash, bytes, record, made_at, refused FROM change WHERE document = ? ORDER BY place",
+        )?;
+        let changes = statement
+            .query_map([row], stored_change)?
+            .collect::<rusqlite::Result<_>>()?;
+        let seed: Option<[u8; 32]> = seed.and_then(|seed| seed.try_into().ok());
+        let seed = seed.map(KeySeed::from_bytes);
+        Ok(Some(StoredDocument {
+            snapshot,
+            changes,
+            confirmed_heads: heads(&confirmed),
+            seed,
+        }))
+    }
+
+    fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>> {
+        let sql = "SELECT d.name FROM assistance a JOIN document d ON d.id = a.document WHERE a.record = ?";
+        let name: Option<String> = self
+            .conn
+            .prepare_cached(sql)?
+            .query_row([record.to_bytes()], |row| row.get(0))
+            .optional()?;
+        name.map(|name| document_id(&name)).transpose()
+    }
+
+    fn key(&self, record: RecordId) -> Result<Option<RecordKey>> {
+        let sql = "SELECT key FROM record_key WHERE record = ?";
+        let key = self
+            .conn
+            .prepare_cached(sql)?
+            .query_row([record.to_bytes()], |row| row.get(0))
+            .optional()?;
+        Ok(key.map(RecordKey::from_bytes))
+    }
+
+    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>> {
+        let (mut sql, mut values) = (
+            "SELECT body FROM assistance WHERE 1".to_owned(),
+            Vec::<Value>::new(),
+        );
+        let mut and = |condition: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                sql.push_str(" AND ");
+                sql.push_str(condition);
+                values.push(value);
+            }
+        };
+        and("unit = ?", query.unit.map(|unit| unit.to_bytes().to_vec().into()));
+        and("occurred_at >= ?", query.from_ms.map(Value::from));
+        and("occurred_at < ?", query.until_ms.map(Value::from));
+        and("in_conflict = ?", query.in_conflict.map(Value::from));
+        sql.push_str(" ORDER BY occurred_at DESC, record DESC LIMIT ?");
+        values.push(
+            query
+                .limit
+                .map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+                .into(),
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut list = Vec::new();
+        while let Some(row) = rows.next()? {
+            let body = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            list.push(minicbor::decode(body).map_err(|_| SqliteStoreError::Damaged("record"))?);
+        }
+        Ok(list)
+    }
+
+    fn save_edit(&mut self, edit: &SavedEdit) -> Result<()> {
+        let tx = self.conn.transaction()?;
+        write::save_edit(&tx, edit)?;
+        Ok(tx.commit()?)
+    }
+
+    fn apply(&mut self, update: &Update) -> Result<()> {
+        let tx = self.conn.transaction()?;
+        write::apply(&tx, update)?;
+        Ok(tx.commit()?)
+    }
+}
+
+fn stored_change(row: &Row<'_>) -> rusqlite::Result<StoredChange> {
+    let record: Option<[u8; 16]> = row.get(2)?;
+    let made_at: Option<i64> = row.get(3)?;
+    let refused = row.get(4)?;
+    let pending = record.zip(made_at).map(|(record, made_at_ms)| Pending {
+        record: RecordId::from_bytes(record),
+        made_at_ms,
+        refused,
+    });
+    Ok(StoredChange {
+        hash: ChangeHash(row.get(0)?),
+        bytes: row.get(1)?,
+        pending,
+    })
+}
+
+fn document_id(name: &str) -> Result<DocumentId> {
+    name.parse().map_err(|_| SqliteStoreError::Damaged("document id"))
+}
+
+fn heads(bytes: &[u8]) -> Vec<ChangeHash> {
+    bytes
+        .as_chunks::<32>()
+        .0
+        .iter()
+        .copied()
+        .map(ChangeHash)
+        .collect()
+}
