@@ -11,16 +11,17 @@ mod profile;
 mod sequence;
 mod shadow;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::{ActorId, Automerge, ChangeHash, Patch};
+use automerge::{ActorId, Automerge, ChangeHash};
 
 use crate::document::Document;
 use crate::document::history::Node;
 use crate::edit::EditKind;
 use crate::ids::{AccountId, DeviceId, RecordId};
 use crate::preflight::PreflightError;
-use crate::projection::{RowChange, project};
+use crate::projection::{RowChange, rows_of};
 
 /// Most heads that a document may have: the next honest commit names each of them.
 pub const DOCUMENT_HEADS: usize = 64;
@@ -112,7 +113,7 @@ pub struct Plan {
     /// The changes that are new, in the order in which they came.
     pub new: Vec<NewChange>,
     doc: Automerge,
-    patches: Vec<Patch>,
+    touched: BTreeSet<RecordId>,
 }
 
 /// One change that is new to a document.
@@ -178,7 +179,7 @@ fn admit_guarded(document: &Document, chunks: &[&[u8]], gate: Gate<'_>) -> Resul
         after,
         new,
         doc: shadow.doc,
-        patches: shadow.patches,
+        touched: shadow.touched,
     };
     Ok(Admission::Plan(Box::new(plan)))
 }
@@ -194,9 +195,9 @@ impl Document {
             "a plan is adopted by the state that it was made for"
         );
         self.go_on_with(plan.doc, plan.new.into_iter().map(|new| (new.hash, new.node)));
-        project(self, &plan.patches)
+        rows_of(self, plan.touched)
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

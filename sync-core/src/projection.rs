@@ -1,11 +1,8 @@
 //! Projection: from what changed in a document to the rows that lists and queries read.
 //!
 //! Pure, and the same on the phone and on the server. Rows follow from documents and from nothing else, so a store may
-//! drop them all and ask for [`project_all`].
-
-use std::collections::BTreeSet;
-
-use automerge::{ObjId, Patch, PatchAction, Prop};
+//! drop them all and ask for [`project_all`]. Which rows a batch changes is told by its changes – one change is one edit
+//! of one record – and not by automerge's patches: those say nothing when one more value joins a conflict and loses.
 
 use crate::document::Document;
 use crate::ids::{Class, RecordId};
@@ -18,21 +15,12 @@ pub enum RowChange {
     Assistance(Box<Assistance>),
 }
 
-/// The rows that follow from `patches`, which led to `document` as it is.
-pub fn project(document: &Document, patches: &[Patch]) -> Vec<RowChange> {
-    let touched: BTreeSet<RecordId> = patches
-        .iter()
-        .filter_map(|patch| touched(document.records_object(), patch))
-        .collect();
-    rows_of(document, touched)
-}
-
 /// Every row that follows from `document`.
 pub fn project_all(document: &Document) -> Vec<RowChange> {
     rows_of(document, document.records())
 }
 
-/// The rows of some records.
+/// The rows of some records, as they follow from `document`.
 pub fn rows_of(document: &Document, records: impl IntoIterator<Item = RecordId>) -> Vec<RowChange> {
     match document.id().class() {
         Class::Ledger => records
@@ -45,19 +33,4 @@ pub fn rows_of(document: &Document, records: impl IntoIterator<Item = RecordId>)
             Vec::new()
         }
     }
-}
-
-/// The record that a patch touches: either it happened in the record's map, or it put that map in place.
-fn touched(records: &ObjId, patch: &Patch) -> Option<RecordId> {
-    if patch.obj == *records {
-        return match &patch.action {
-            PatchAction::PutMap { key, .. } | PatchAction::DeleteMap { key } => key.parse().ok(),
-            PatchAction::Conflict { prop: Prop::Map(key) } => key.parse().ok(),
-            _ => None,
-        };
-    }
-    patch.path.iter().find_map(|(object, prop)| match prop {
-        Prop::Map(key) if object == records => key.parse().ok(),
-        Prop::Map(_) | Prop::Seq(_) => None,
-    })
 }

@@ -118,6 +118,7 @@ impl World {
             write,
             since: Month(0),
             personal_read,
+            settle: Vec::new(),
         };
         Phone::new(identity, Access { set }, self.rng.next_u64())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use automerge::{ActorId, ChangeHash};
+use automerge::{ActorId, ChangeHash, ObjId};
 
 use super::{DEVICE_HEADS, DOCUMENT_HEADS, Gate, Refusal};
 use crate::document::GENESIS_ACTOR;
@@ -16,6 +16,8 @@ pub(super) struct Step<'a> {
     pub(super) node: Node,
     pub(super) start_op: u64,
     pub(super) chunk: &'a [u8],
+    /// The object that it is about: a record's map.
+    pub(super) object: Option<ObjId>,
     /// Its place among the chunks that came.
     pub(super) index: usize,
     /// Which earlier steps are its ancestors.
@@ -145,6 +147,9 @@ impl<'a> Batch<'a, '_> {
             node,
             start_op: header.start_op,
             chunk,
+            object: header
+                .object
+                .map(|(actor, counter)| ObjId::Id(counter, ActorId::from(actor.as_slice()), 0)),
             index,
             ancestors,
             base,

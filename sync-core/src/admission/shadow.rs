@@ -1,14 +1,18 @@
 //! Shadow apply: the batch is tried on a clone, and the clone has to prove that it holds what came.
 
-use automerge::{Automerge, Change, ChangeHash, Patch, PatchLog, ReadDoc};
+use std::collections::BTreeSet;
+
+use automerge::{Automerge, Change, ChangeHash, ObjId, Prop, ReadDoc};
 
 use super::Refusal;
 use super::sequence::Step;
 use crate::document::Document;
+use crate::ids::RecordId;
 
 pub(super) struct Shadow {
     pub(super) doc: Automerge,
-    pub(super) patches: Vec<Patch>,
+    /// The records that the batch is about.
+    pub(super) touched: BTreeSet<RecordId>,
 }
 
 /// Parses what preflight let through.
@@ -27,8 +31,7 @@ pub(super) fn apply(
     heads: &[ChangeHash],
 ) -> Result<Shadow, Refusal> {
     let mut doc = document.automerge().clone();
-    let mut log = PatchLog::active();
-    doc.apply_changes_log_patches(changes, &mut log)
+    doc.apply_changes(changes)
         .map_err(|_| Refusal::Rejected("does_not_apply"))?;
     let mut reached = doc.get_heads();
     reached.sort_unstable();
@@ -43,6 +46,19 @@ pub(super) fn apply(
     if !steps.iter().all(same) {
         return Err(Refusal::Rejected("does_not_read_back"));
     }
-    let patches = doc.make_patches(&mut log);
-    Ok(Shadow { doc, patches })
+    let records = document.records_object();
+    let touched = steps
+        .iter()
+        .filter_map(|step| record_of(&doc, records, step.object.as_ref()?))
+        .collect();
+    Ok(Shadow { doc, touched })
+}
+
+/// The record whose map an object is.
+fn record_of(doc: &Automerge, records: &ObjId, object: &ObjId) -> Option<RecordId> {
+    let parent = doc.parents(object).ok()?.next()?;
+    match parent.prop {
+        Prop::Map(key) if parent.obj == *records => key.parse().ok(),
+        Prop::Map(_) | Prop::Seq(_) => None,
+    }
 }

@@ -182,26 +182,46 @@ fn pull(server: &Device, device: &mut Device) {
     device.take(&changes, Gate::Log).unwrap();
 }
 
+/// Three devices that edit and exchange as they like, and a server that has everything in the end.
+fn honest_history(seed: u64, steps: usize) -> (Device, Vec<Device>) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut server = Device::new(100);
+    let mut owners = Permissive(BTreeMap::new());
+    let mut devices: Vec<Device> = (1..=3).map(Device::new).collect();
+    for _ in 0..steps {
+        let at = rng.random_range(0..devices.len());
+        let device = &mut devices[at];
+        match rng.random_range(0..10) {
+            0 => push(&mut server, device, &mut owners),
+            1 => pull(&server, device),
+            2 => {
+                push(&mut server, device, &mut owners);
+                pull(&server, device);
+            }
+            _ => {
+                if let Some(edit) = device.random_edit(&mut rng) {
+                    device.edit(&edit);
+                }
+            }
+        }
+    }
+    for device in &mut devices {
+        push(&mut server, device, &mut owners);
+    }
+    (server, devices)
+}
+
+/// A document with such a history.
+pub(crate) fn honest_document(seed: u64, steps: usize) -> Document {
+    honest_history(seed, steps).0.document
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn honest_histories_are_admitted_and_converge(seed in any::<u64>(), steps in 10usize..80) {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let mut server = Device::new(100);
-        let mut owners = Permissive(BTreeMap::new());
-        let mut devices: Vec<Device> = (1..=3).map(Device::new).collect();
-        for _ in 0..steps {
-            let at = rng.random_range(0..devices.len());
-            let device = &mut devices[at];
-            match rng.random_range(0..10) {
-                0 => push(&mut server, device, &mut owners),
-                1 => pull(&server, device),
-                2 => { push(&mut server, device, &mut owners); pull(&server, device); }
-                _ => if let Some(edit) = device.random_edit(&mut rng) { device.edit(&edit); }
-            }
-        }
-        for device in &mut devices { push(&mut server, device, &mut owners); }
+        let (server, mut devices) = honest_history(seed, steps);
         for device in &mut devices {
             pull(&server, device);
             prop_assert_eq!(device.document.heads(), server.document.heads());
@@ -277,4 +297,33 @@ fn the_genesis_of_a_document_never_changes() {
         hash.to_string(),
         "3a6180ca4fc99c21b4bab01a728b4e2c5d63d4dd35e55953691d5d61c88a48a9"
     );
+}
+
+#[test]
+fn a_value_that_joins_a_conflict_and_loses_is_readable_too() {
+    let (mut server, mut owners) = (Device::new(100), Permissive(BTreeMap::new()));
+    let new = new_assistance(&mut StdRng::seed_from_u64(1));
+    let record = new.id;
+    let mut first = Device::new(9);
+    first.edit(&Edit::LogAssistance(Box::new(new)));
+    push(&mut server, &mut first, &mut owners);
+    // The same counter in all three: the highest actor wins, so the last to arrive loses.
+    for n in [3, 2, 1] {
+        let mut device = Device::new(n);
+        pull_before(&server, &mut device, record);
+        device.edit(&Edit::AmendAssistance {
+            record,
+            fields: vec![AssistanceField::Outcome(format!("w{n}"))],
+        });
+        push(&mut server, &mut device, &mut owners);
+    }
+    assert_eq!(server.rows[&record].outcome, "w3");
+    assert_eq!(server.rows[&record].conflicts[0].values.len(), 3);
+}
+
+/// Takes the first change alone: what everybody saw before they wrote.
+fn pull_before(server: &Device, device: &mut Device, record: RecordId) {
+    let first = server.document.changes()[0].raw_bytes().to_vec();
+    device.take(&[first], Gate::Log).unwrap();
+    assert!(device.rows.contains_key(&record));
 }
