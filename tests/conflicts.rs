@@ -87,3 +87,40 @@ fn two_people_who_write_the_same_do_not_disagree() {
     assert!(row.conflicts.is_empty());
     assert_eq!(b.replica().personal(&row).unwrap().0.len(), 3);
 }
+
+#[test]
+fn an_official_settles_a_conflict_and_writes_nothing_else() {
+    let mut world = World::new(53);
+    let hamlet = World::hamlet(1);
+    let (mut one, mut two) = (world.member(hamlet), world.member(hamlet));
+    let record = one.log(hamlet, world.now_ms);
+    one.sync(&world);
+    two.sync(&world);
+    one.amend(record, AssistanceField::Outcome("a".into()), world.now_ms);
+    two.amend(record, AssistanceField::Outcome("b".into()), world.now_ms);
+    one.sync(&world);
+    two.sync(&world);
+    let mut official = world.official(hamlet);
+    official.sync(&world);
+    let value = official.rows()[&record].conflicts[0].values[1].value.clone();
+    let settle = Edit::SettleConflict {
+        record,
+        field: "outcome".into(),
+        value,
+    };
+    assert!(official.edit(&settle, world.now_ms).unwrap());
+    let amend = Edit::AmendAssistance {
+        record,
+        fields: vec![AssistanceField::People(9)],
+    };
+    assert_eq!(
+        official.edit(&amend, world.now_ms).unwrap_err().code(),
+        "not_permitted"
+    );
+    official.sync(&world);
+    assert_eq!(official.unsent(), 0);
+    one.sync(&world);
+    assert!(one.rows()[&record].conflicts.is_empty());
+    assert_eq!(one.rows(), official.rows());
+    assert_eq!(world.verify().problems, []);
+}

@@ -3,6 +3,14 @@
 //! Everything here runs on the real replica and the real exchange with a real file under the server; time, randomness
 //! and the network are the harness's.
 
+#![expect(unreachable_pub, reason = "a binary of tests has no outside")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has said what it has to say"
+)]
+
 mod harness;
 
 mod backfill;
@@ -11,3 +19,4 @@ mod convergence;
 mod crashes;
 mod delivery;
 mod refusals;
+mod verification;

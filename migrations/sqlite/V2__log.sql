@@ -30,6 +30,7 @@ CREATE TABLE entry (
     alg          INTEGER NOT NULL,
     signature    BLOB NOT NULL,
     keys_digest  BLOB NOT NULL,           -- what the signature covers in place of the keys
+    known        BLOB NOT NULL,           -- what it covers besides: (u16 big-endian place in the batch, hash)* that were here
     changes      BLOB NOT NULL            -- the chunks: zstd of (u32 big-endian length, bytes)*
 ) STRICT;
 CREATE INDEX entry_by_scope ON entry (scope, last);

@@ -230,7 +230,11 @@ fn load_authority(conn: &Connection, day: Date) -> Result<Authority, RealmError>
     })
 }
 
-fn lock(data: &Path) -> Result<File, OpenAppError> {
+/// Takes a data directory for this process alone, for as long as the file is kept.
+///
+/// # Errors
+/// [`OpenAppError::InUse`].
+pub fn lock(data: &Path) -> Result<File, OpenAppError> {
     let io = |error| OpenAppError::Io(data.to_owned(), error);
     std::fs::create_dir_all(data).map_err(io)?;
     let file = File::create(data.join("lock")).map_err(io)?;

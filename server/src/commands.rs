@@ -3,6 +3,7 @@
 mod accounts;
 mod serve;
 mod units;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,6 +24,10 @@ pub enum Command {
     EnrolCode(accounts::EnrolCode),
     /// Make codes for many phones at once.
     EnrolCodes(accounts::EnrolCodes),
+    /// Prove that the store holds what its log says, and nothing more.
+    Verify(verify::Verify),
+    /// Derive every row of the records again from the log.
+    Rebuild(verify::Rebuild),
 }
 
 /// Where the data is.
@@ -42,6 +47,8 @@ impl Command {
             Command::Account(command) => command.run(),
             Command::EnrolCode(command) => command.run(),
             Command::EnrolCodes(command) => command.run(),
+            Command::Verify(command) => command.run(),
+            Command::Rebuild(command) => command.run(),
         };
         match done {
             Ok(code) => code,

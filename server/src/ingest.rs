@@ -97,7 +97,7 @@ enum Verdict {
     /// Nothing is to be written for it.
     Answer(Receipt),
     /// A plan, and the rows that follow.
-    Write(Append, Vec<RowChange>),
+    Write(Box<Append>, Vec<RowChange>),
 }
 
 impl Ingest {
@@ -112,7 +112,7 @@ impl Ingest {
         sender: &Sender,
         batches: &[Batch],
         now_ms: i64,
-        committed: impl FnOnce(&[Advance]),
+        committed: impl Fn(&[Advance]),
     ) -> Result<Delivered, IngestError> {
         if batches.is_empty() {
             return Ok(Delivered::default());
@@ -130,25 +130,19 @@ impl Ingest {
                 tokio::task::block_in_place(|| judge::judge(self, store, sender, batches, now_ms, &mut held))?
             };
             let written = write(store, judged, now_ms).await;
-            if let Ok(delivered) = &written {
-                committed(&delivered.advances);
-                for (id, slot) in held {
-                    self.documents.release(id, slot);
-                }
-                return written.map_err(|error| IngestError::Storage(error.to_string()));
-            }
-            if written.is_err() {
+            match &written {
+                Ok(delivered) => committed(&delivered.advances),
                 // The documents went ahead of the log: they are loaded again when they are needed.
-                held.values_mut().for_each(|slot| **slot = None);
+                Err(_) => held.values_mut().for_each(|slot| **slot = None),
             }
             for (id, slot) in held {
                 self.documents.release(id, slot);
             }
             match written {
+                Ok(delivered) => return Ok(delivered),
                 Err(WriteError::Job(AppendError::Stale)) => {}
                 Err(WriteError::Busy) => return Err(IngestError::Busy),
                 Err(error) => return Err(IngestError::Storage(error.to_string())),
-                Ok(delivered) => return Ok(delivered),
             }
         }
         Err(IngestError::Busy)

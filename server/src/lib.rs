@@ -28,3 +28,4 @@ pub mod telemetry;
 pub mod token;
 pub mod tree;
 pub mod units;
+pub mod verify;

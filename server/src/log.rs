@@ -10,6 +10,7 @@ use sync_core::ids::{AccountId, ActorId, ChangeHash, Class, DeviceId, DocumentId
 use sync_core::signature::Signature;
 
 use crate::exchange::index::{Advance, document_id, period_code};
+use crate::policy::{Permit, Write};
 
 /// The log is compressed at this level: entries are read far more often than written, and most of them are small.
 const ZSTD_LEVEL: i32 = 3;
@@ -19,6 +20,8 @@ const ENTRY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// One admitted batch on its way into the log.
 #[derive(Debug)]
 pub struct Append {
+    /// Leave to append to the document's unit.
+    pub permit: Permit<Write>,
     /// Its document.
     pub document: DocumentId,
     /// Who delivered it.
@@ -33,6 +36,8 @@ pub struct Append {
     pub signature: Signature,
     /// … and what it covers in place of the keys.
     pub keys_digest: [u8; 32],
+    /// Changes of the batch that were here already, by their place in it: the signature covers them too.
+    pub known: Vec<(u16, ChangeHash)>,
     /// The heads that the document must have.
     pub before: Vec<ChangeHash>,
     /// The heads that it gets.
@@ -71,6 +76,9 @@ pub enum AppendError {
     /// The document is no longer what the plan was made for.
     #[error("the plan is stale")]
     Stale,
+    /// The permit is for other units: a bug, and no reason to write.
+    #[error("the permit is for other units")]
+    Permit,
     /// The store failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -90,6 +98,21 @@ pub struct Entry {
     pub document: i64,
     /// Its changes.
     pub changes: Vec<Vec<u8>>,
+}
+
+/// Who delivered a stored batch, and what they signed.
+#[derive(Debug)]
+pub struct Delivery {
+    /// On which device.
+    pub device: DeviceId,
+    /// Whose edits they are.
+    pub account: AccountId,
+    /// The batch's signature …
+    pub signature: Signature,
+    /// … and what it covers in place of the keys.
+    pub keys_digest: [u8; 32],
+    /// Changes of the batch that were here already, by their place in it.
+    pub known: Vec<(u16, ChangeHash)>,
 }
 
 /// A stored document that cannot be rebuilt from the log.
@@ -136,12 +159,15 @@ pub fn documents(conn: &Connection) -> rusqlite::Result<Vec<Advance>> {
 /// # Errors
 /// [`AppendError::Stale`] if the document has other heads than the plan was made for; then nothing was written.
 pub fn append(tx: &Transaction<'_>, plan: &Append) -> Result<Appended, AppendError> {
+    if !plan.permit.units().contains(&plan.document.unit()) {
+        return Err(AppendError::Permit);
+    }
     let (scope_row, row) = document_row(tx, plan)?;
     let first = head(tx)? + 1;
     let last = first + plan.changes.len() as u64 - 1;
     tx.prepare_cached(
-        "INSERT INTO entry (last, first, document, scope, device, account, received_at, alg, signature, keys_digest, changes)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entry (last, first, document, scope, device, account, received_at, alg, signature, keys_digest, known, changes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         last,
@@ -154,6 +180,7 @@ pub fn append(tx: &Transaction<'_>, plan: &Append) -> Result<Appended, AppendErr
         plan.alg,
         plan.signature.0,
         plan.keys_digest,
+        plan.known.iter().flat_map(|(place, hash)| place.to_be_bytes().into_iter().chain(hash.0)).collect::<Vec<u8>>(),
         pack(plan.changes.iter().map(|change| change.bytes.as_slice()))?,
     ])?;
     for (change, position) in plan.changes.iter().zip(first..) {
@@ -250,20 +277,6 @@ fn index_change(
     Ok(())
 }
 
-/// The position of one change of a document.
-pub fn position_of(
-    conn: &Connection,
-    document: i64,
-    actor: &ActorId,
-    seq: u64,
-) -> rusqlite::Result<Option<u64>> {
-    conn.prepare_cached(
-        "SELECT c.position FROM change c JOIN actor a ON a.id = c.actor WHERE a.document = ? AND a.actor = ? AND c.seq = ?",
-    )?
-    .query_row(params![document, actor.to_bytes(), seq], |row| row.get(0))
-    .optional()
-}
-
 /// Which device each actor of a document belongs to.
 pub fn owners(conn: &Connection, document: i64) -> rusqlite::Result<Vec<(ActorId, DeviceId)>> {
     let mut statement = conn.prepare_cached("SELECT actor, device FROM actor WHERE document = ?")?;
@@ -305,6 +318,41 @@ pub fn entry_at(conn: &Connection, last: u64) -> Result<Entry, ReplayError> {
         Some(row) => entry(row),
         None => Err(ReplayError::Entry(last)),
     }
+}
+
+/// Who delivered the entry whose last change has this position.
+pub fn delivery(conn: &Connection, last: u64) -> rusqlite::Result<Delivery> {
+    let sql = "SELECT device, account, signature, keys_digest, known FROM entry WHERE last = ?";
+    conn.prepare_cached(sql)?.query_row([last], |row| {
+        let known = row.get_ref(4)?.as_blob()?.as_chunks::<34>().0;
+        let known = known
+            .iter()
+            .map(|[high, low, hash @ ..]| (u16::from_be_bytes([*high, *low]), ChangeHash(*hash)));
+        Ok(Delivery {
+            device: DeviceId::from_bytes(row.get(0)?),
+            account: AccountId::from_bytes(row.get(1)?),
+            signature: Signature(row.get(2)?),
+            keys_digest: row.get(3)?,
+            known: known.collect(),
+        })
+    })
+}
+
+/// The device and the position that an actor's change was written down with.
+pub fn written_down(
+    conn: &Connection,
+    document: i64,
+    actor: &ActorId,
+    seq: u64,
+) -> rusqlite::Result<Option<(DeviceId, u64)>> {
+    conn.prepare_cached(
+        "SELECT a.device, c.position FROM change c JOIN actor a ON a.id = c.actor
+         WHERE a.document = ? AND a.actor = ? AND c.seq = ?",
+    )?
+    .query_row(params![document, actor.to_bytes(), seq], |row| {
+        Ok((DeviceId::from_bytes(row.get(0)?), row.get(1)?))
+    })
+    .optional()
 }
 
 /// The last positions of at most `limit` entries of a scope after a position.

@@ -1,9 +1,43 @@
 //! Projected rows in SQL: what [`sync_core::projection`] says, written down where queries find it.
 
-use rusqlite::{Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Transaction, params};
 use sync_core::projection::RowChange;
 use sync_core::record::Assistance;
 use sync_core::seal::SealedField;
+
+/// Every table of projected rows, with the columns that tell its rows apart.
+pub const TABLES: [(&str, &str); 2] = [("assistance", "record"), ("conflict", "record, field")];
+
+/// The statements that make these tables, for a store that holds nothing else.
+pub const SCHEMA: &str = include_str!("../../migrations/sqlite/V3__projection.sql");
+
+/// Deletes the rows of every document.
+///
+/// # Errors
+/// The store's.
+pub fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    TABLES
+        .iter()
+        .try_for_each(|(table, _)| tx.execute_batch(&format!("DELETE FROM {table}")))
+}
+
+/// The rows of one document in one table, every column of them.
+///
+/// # Errors
+/// The store's.
+pub fn read(
+    conn: &Connection,
+    (table, order): (&str, &str),
+    document: i64,
+) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let sql = format!("SELECT * FROM {table} WHERE document = ? ORDER BY {order}");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let columns = statement.column_count();
+    statement
+        .query_map([document], |row| (0..columns).map(|at| row.get(at)).collect())?
+        .collect()
+}
 
 /// Writes rows of one document.
 ///

@@ -77,10 +77,14 @@ impl LocalStore for MortalStore {
     }
 
     fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Died> {
-        self.write(|inner| drop(inner.save_edit(edit)))
+        self.write(|inner| {
+            let Ok(()) = inner.save_edit(edit);
+        })
     }
 
     fn apply(&mut self, update: &Update) -> Result<(), Died> {
-        self.write(|inner| drop(inner.apply(update)))
+        self.write(|inner| {
+            let Ok(()) = inner.apply(update);
+        })
     }
 }

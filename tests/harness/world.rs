@@ -6,7 +6,9 @@ use langso_server::documents::Documents;
 use langso_server::exchange::{Exchange, ExchangeError};
 use langso_server::ingest::{Ingest, Sender};
 use langso_server::policy::Access;
+use langso_server::realm::{self, Account, Device};
 use langso_server::store::Store;
+use langso_server::verify::{Report, verify};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sync_core::ids::{AccountId, Class, DeviceId, Month, RealmId, Scope, UnitId};
@@ -69,6 +71,10 @@ impl World {
             id: Epoch([1; 8]),
             parent: None,
         };
+        let id = self.realm;
+        store
+            .write_blocking(move |tx| realm::init(tx, id, epoch.id.0))
+            .unwrap();
         self.exchange = Some(Exchange::open(store, ingest, epoch, [5; 32]).unwrap());
     }
 
@@ -101,6 +107,13 @@ impl World {
         self.phone(read, Vec::new(), personal_read)
     }
 
+    /// An official, who reads a hamlet and settles its conflicts.
+    pub fn official(&mut self, hamlet: UnitId) -> Phone {
+        let mut phone = self.reader(&[hamlet], true);
+        phone.access.set.settle = phone.access.set.read.clone();
+        phone
+    }
+
     fn phone(&mut self, mut read: Vec<Scope>, write: Vec<Scope>, personal_read: bool) -> Phone {
         self.people += 1;
         read.sort_unstable();
@@ -112,6 +125,7 @@ impl World {
             account: AccountId::from_parts(3, self.people.into()),
             key: DeviceKey::from_seed(seed),
         };
+        self.register(&identity);
         let set = ScopeSet {
             realm: self.realm,
             read,
@@ -121,6 +135,40 @@ impl World {
             settle: Vec::new(),
         };
         Phone::new(identity, Access { set }, self.rng.next_u64())
+    }
+
+    fn register(&self, identity: &Identity) {
+        let account = Account {
+            id: identity.account,
+            display_name: format!("Person {}", self.people),
+            password_hash: None,
+        };
+        let device = Device {
+            id: identity.device,
+            account: identity.account,
+            key: identity.key.public(),
+            enrolled_at: self.now_ms,
+            revoked: false,
+        };
+        let (username, now_ms) = (format!("p{}", self.people), self.now_ms);
+        let added = self.server().store.write_blocking(move |tx| {
+            realm::add_account(tx, &account, &username, now_ms)?;
+            realm::add_device(tx, &device)
+        });
+        added.unwrap();
+    }
+
+    /// What `langso verify` finds.
+    pub fn verify(&self) -> Report {
+        self.server().store.read_blocking(verify).unwrap()
+    }
+
+    /// Does something to the store that no server would do.
+    pub fn tamper(&self, sql: &'static str) {
+        self.server()
+            .store
+            .write_blocking(move |tx| tx.execute_batch(sql))
+            .unwrap();
     }
 
     /// What the server does with one request, from bytes to bytes.

@@ -131,7 +131,7 @@ impl EnrolCodes {
 
 /// The account of a lowest unit's team.
 #[derive(Debug)]
-pub struct Team {
+pub(super) struct Team {
     /// The unit.
     pub unit: Unit,
     /// Its account.
@@ -144,7 +144,7 @@ pub struct Team {
 ///
 /// # Errors
 /// The store's.
-pub fn add_teams(store: &Store) -> anyhow::Result<Vec<Team>> {
+pub(super) fn add_teams(store: &Store) -> anyhow::Result<Vec<Team>> {
     let now_ms = Clock::system().now_ms();
     let tree: Tree = store.read_blocking(|conn| realm::tree(conn, day_of(now_ms)))?;
     let leaves: Vec<Unit> = tree.leaves().cloned().collect();
@@ -188,7 +188,7 @@ pub fn add_teams(store: &Store) -> anyhow::Result<Vec<Team>> {
 ///
 /// # Errors
 /// The store's.
-pub fn add_codes(store: &Store, account: AccountId, count: u32) -> anyhow::Result<Vec<String>> {
+pub(super) fn add_codes(store: &Store, account: AccountId, count: u32) -> anyhow::Result<Vec<String>> {
     let codes: Vec<String> = (0..count).map(|_| enrolment::code_of(random())).collect();
     let (stored, now_ms) = (codes.clone(), Clock::system().now_ms());
     store.write_blocking(move |tx| {
@@ -200,7 +200,7 @@ pub fn add_codes(store: &Store, account: AccountId, count: u32) -> anyhow::Resul
 }
 
 /// A fresh id for an account.
-pub fn fresh_account() -> AccountId {
+pub(super) fn fresh_account() -> AccountId {
     AccountId::from_parts(Clock::system().now_ms() as u64, random_bits())
 }
 

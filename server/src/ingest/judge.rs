@@ -2,7 +2,7 @@
 
 use sync_core::admission::{Admission, Authority, Gate, Plan, Refusal, admit};
 use sync_core::edit::EditKind;
-use sync_core::ids::{ActorId, Class, DeviceId, DocumentId, Month};
+use sync_core::ids::{ActorId, ChangeHash, Class, DeviceId, DocumentId, Month};
 use sync_core::preflight::chunk_hash;
 use sync_core::protocol::{Batch, ED25519, HashBytes, Receipt, limits};
 use sync_core::signature::BatchStatement;
@@ -10,7 +10,7 @@ use sync_core::signature::BatchStatement;
 use super::{HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict};
 use crate::documents::Loaded;
 use crate::log::{self, Append, AppendChange};
-use crate::policy::Access;
+use crate::policy::{Access, Permit, Write};
 use crate::quarantine::Kept;
 use crate::store::Store;
 
@@ -30,7 +30,7 @@ pub(super) fn judge(
     for batch in batches {
         let verdict = match precheck(ingest, sender, batch, now_ms) {
             Err(refusal) => Err(refusal),
-            Ok(()) => {
+            Ok(permit) => {
                 let Some(slot) = held.get_mut(&batch.document) else {
                     return Err(IngestError::Abandoned);
                 };
@@ -39,7 +39,7 @@ pub(super) fn judge(
                     Some(loaded) => loaded,
                     None => load(store, batch.document)?,
                 };
-                let verdict = admit_batch(ingest, store, sender, batch, now_ms, &mut loaded);
+                let verdict = admit_batch(ingest, store, sender, batch, permit, now_ms, &mut loaded);
                 **slot = Some(loaded);
                 verdict
             }
@@ -62,8 +62,8 @@ fn load(store: &Store, id: DocumentId) -> Result<Loaded, IngestError> {
         .map_err(|error| IngestError::Damaged(id, error))
 }
 
-/// What can be said without the document.
-fn precheck(ingest: &Ingest, sender: &Sender, batch: &Batch, now_ms: i64) -> Result<(), Refusal> {
+/// What can be said without the document; gives leave to append to it.
+fn precheck(ingest: &Ingest, sender: &Sender, batch: &Batch, now_ms: i64) -> Result<Permit<Write>, Refusal> {
     let bytes: usize = batch.changes.iter().map(|chunk| chunk.len()).sum();
     let fits = (1..=limits::BATCH_CHANGES).contains(&batch.changes.len())
         && bytes <= limits::BATCH_BYTES
@@ -97,10 +97,10 @@ fn precheck(ingest: &Ingest, sender: &Sender, batch: &Batch, now_ms: i64) -> Res
     {
         return Err(Refusal::Rejected("period"));
     }
-    if !sender.access.set.write.contains(&batch.document.scope()) {
-        return Err(Refusal::Quarantined("not_permitted"));
-    }
-    Ok(())
+    sender
+        .access
+        .write(batch.document.scope())
+        .ok_or(Refusal::Quarantined("not_permitted"))
 }
 
 fn admit_batch(
@@ -108,6 +108,7 @@ fn admit_batch(
     store: &Store,
     sender: &Sender,
     batch: &Batch,
+    permit: Permit<Write>,
     now_ms: i64,
     loaded: &mut Loaded,
 ) -> Result<Verdict, Refusal> {
@@ -125,11 +126,11 @@ fn admit_batch(
     match admit(&loaded.document, &chunks, gate)? {
         Admission::Duplicate => Ok(Verdict::Answer(duplicate(store, batch, loaded))),
         Admission::Plan(plan) => {
-            let append = append(ingest, sender, batch, now_ms, &plan)?;
+            let append = append(ingest, sender, batch, permit, now_ms, &plan)?;
             for new in &plan.new {
                 loaded.owners.insert(new.node.actor.clone(), sender.device);
             }
-            Ok(Verdict::Write(append, loaded.document.adopt(*plan)))
+            Ok(Verdict::Write(Box::new(append), loaded.document.adopt(*plan)))
         }
     }
 }
@@ -138,6 +139,7 @@ fn append(
     ingest: &Ingest,
     sender: &Sender,
     batch: &Batch,
+    permit: Permit<Write>,
     now_ms: i64,
     plan: &Plan,
 ) -> Result<Append, Refusal> {
@@ -163,7 +165,12 @@ fn append(
             key,
         })
     });
+    let is_new = |place: usize| plan.new.binary_search_by_key(&place, |new| new.index).is_ok();
+    let known = (0..)
+        .zip(&batch.changes)
+        .filter(|(place, _)| !is_new((*place).into()));
     Ok(Append {
+        permit,
         document: batch.document,
         device: sender.device,
         account: batch.account,
@@ -171,6 +178,9 @@ fn append(
         alg: batch.alg,
         signature: batch.signature,
         keys_digest: batch.keys.digest(),
+        known: known
+            .map(|(place, chunk)| (place, ChangeHash(chunk_hash(chunk))))
+            .collect(),
         before: plan.before.clone(),
         after: plan.after.clone(),
         changes: changes.collect::<Result<_, Refusal>>()?,
@@ -183,17 +193,20 @@ fn duplicate(store: &Store, batch: &Batch, loaded: &Loaded) -> Receipt {
         let Some((_, row, _)) = log::find_document(conn, batch.document)? else {
             return Ok(Vec::new());
         };
-        let nodes = batch.changes.iter().filter_map(|chunk| {
-            loaded
-                .document
-                .history()
-                .node(&sync_core::ids::ChangeHash(chunk_hash(chunk)))
-        });
+        let nodes = batch
+            .changes
+            .iter()
+            .filter_map(|chunk| loaded.document.history().node(&ChangeHash(chunk_hash(chunk))));
         nodes
-            .map(|node| log::position_of(conn, row, &node.actor, node.seq))
+            .map(|node| log::written_down(conn, row, &node.actor, node.seq))
             .collect::<Result<Vec<_>, _>>()
     });
-    let positions: Vec<u64> = positions.unwrap_or_default().into_iter().flatten().collect();
+    let positions: Vec<_> = positions
+        .unwrap_or_default()
+        .into_iter()
+        .flatten()
+        .map(|(_, position)| position)
+        .collect();
     let (from, to) = (positions.iter().min(), positions.iter().max());
     Receipt::Duplicate {
         from: from.copied().unwrap_or(0),
