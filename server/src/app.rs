@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -237,9 +238,20 @@ fn load_authority(conn: &Connection, day: Date) -> Result<Authority, RealmError>
 pub fn lock(data: &Path) -> Result<File, OpenAppError> {
     let io = |error| OpenAppError::Io(data.to_owned(), error);
     std::fs::create_dir_all(data).map_err(io)?;
-    let file = File::create(data.join("lock")).map_err(io)?;
+    // Not truncated: until it is ours it tells whose it is.
+    let mut file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(data.join("lock"))
+        .map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            file.set_len(0)
+                .and_then(|()| write!(file, "{}", std::process::id()))
+                .map_err(io)?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(OpenAppError::InUse(data.to_owned())),
         Err(TryLockError::Error(error)) => Err(io(error)),
     }

@@ -1,6 +1,7 @@
 //! The commands of `langso`. Each reads its arguments, makes a few calls and says what it did.
 
 mod accounts;
+mod demo;
 mod serve;
 mod units;
 mod verify;
@@ -14,6 +15,8 @@ use clap::Subcommand;
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show a district that lives, from nothing.
+    Demo(demo::Demo),
     /// Serve a data directory; the first start makes it.
     Serve(serve::Serve),
     /// Import units from a CSV file.
@@ -42,6 +45,7 @@ impl Command {
     /// Does it.
     pub fn run(self) -> ExitCode {
         let done = match self {
+            Command::Demo(command) => command.run(),
             Command::Serve(command) => command.run(),
             Command::Units(command) => command.run(),
             Command::Account(command) => command.run(),

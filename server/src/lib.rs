@@ -4,11 +4,14 @@
 //! `sync_core::admission`) → [`store`] (one writer, group commit) with [`log`] and [`rows`]; and down again through
 //! [`exchange::pull`]. Who may do what is [`policy`], and nothing else.
 
+pub mod accounts;
 pub mod app;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod documents;
+pub mod drive;
 pub mod enrolment;
 pub mod exchange;
 pub mod http;
@@ -24,6 +27,7 @@ pub mod rows;
 pub mod serve;
 pub mod session;
 pub mod store;
+pub mod storm;
 pub mod telemetry;
 pub mod token;
 pub mod tree;

@@ -5,18 +5,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde_json::json;
-use sync_core::ids::{AccountId, UnitId};
+use sync_core::ids::UnitId;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{DataDir, say};
+use crate::accounts::{add_codes, add_teams, fresh_account};
 use crate::app::open_data;
-use crate::clock::{Clock, day_of, random, random_bits};
-use crate::enrolment;
+use crate::clock::{Clock, day_of, random};
 use crate::policy::{Grant, Role};
 use crate::realm::{self, Account as AccountRow};
 use crate::session::hash_password;
 use crate::store::Store;
-use crate::tree::{Tree, Unit};
 use crate::units;
 
 /// Add accounts.
@@ -127,81 +126,6 @@ impl EnrolCodes {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The account of a lowest unit's team.
-#[derive(Debug)]
-pub(super) struct Team {
-    /// The unit.
-    pub unit: Unit,
-    /// Its account.
-    pub account: AccountId,
-    /// The account's username.
-    pub username: String,
-}
-
-/// An account for the team of each lowest unit, made where there is none.
-///
-/// # Errors
-/// The store's.
-pub(super) fn add_teams(store: &Store) -> anyhow::Result<Vec<Team>> {
-    let now_ms = Clock::system().now_ms();
-    let tree: Tree = store.read_blocking(|conn| realm::tree(conn, day_of(now_ms)))?;
-    let leaves: Vec<Unit> = tree.leaves().cloned().collect();
-    let teams = store.write_blocking(move |tx| {
-        let teams = leaves.into_iter().map(|unit| {
-            let username = format!("to-{}", unit.code.to_lowercase());
-            if let Some(account) = realm::account_by_username(tx, &username)? {
-                return Ok(Team {
-                    unit,
-                    account: account.id,
-                    username,
-                });
-            }
-            let account = AccountRow {
-                id: fresh_account(),
-                display_name: unit.name.clone(),
-                password_hash: None,
-            };
-            realm::add_account(tx, &account, &username, now_ms)?;
-            realm::grant(
-                tx,
-                account.id,
-                Grant {
-                    unit: unit.id,
-                    role: Role::Member,
-                },
-                now_ms,
-            )?;
-            Ok(Team {
-                unit,
-                account: account.id,
-                username,
-            })
-        });
-        teams.collect::<rusqlite::Result<Vec<Team>>>()
-    })?;
-    Ok(teams)
-}
-
-/// Fresh codes for an account.
-///
-/// # Errors
-/// The store's.
-pub(super) fn add_codes(store: &Store, account: AccountId, count: u32) -> anyhow::Result<Vec<String>> {
-    let codes: Vec<String> = (0..count).map(|_| enrolment::code_of(random())).collect();
-    let (stored, now_ms) = (codes.clone(), Clock::system().now_ms());
-    store.write_blocking(move |tx| {
-        stored
-            .iter()
-            .try_for_each(|code| enrolment::add_code(tx, code, account, now_ms))
-    })?;
-    Ok(codes)
-}
-
-/// A fresh id for an account.
-pub(super) fn fresh_account() -> AccountId {
-    AccountId::from_parts(Clock::system().now_ms() as u64, random_bits())
 }
 
 fn find_unit(store: &Store, unit: &str) -> anyhow::Result<UnitId> {
