@@ -3,6 +3,7 @@
 mod accounts;
 mod demo;
 mod serve;
+mod storm;
 mod units;
 mod verify;
 
@@ -19,6 +20,8 @@ pub enum Command {
     Demo(demo::Demo),
     /// Serve a data directory; the first start makes it.
     Serve(serve::Serve),
+    /// Let many phones loose on a running server, and measure.
+    Storm(storm::Storm),
     /// Import units from a CSV file.
     Units(units::Units),
     /// Add accounts.
@@ -47,6 +50,7 @@ impl Command {
         let done = match self {
             Command::Demo(command) => command.run(),
             Command::Serve(command) => command.run(),
+            Command::Storm(command) => command.run(),
             Command::Units(command) => command.run(),
             Command::Account(command) => command.run(),
             Command::EnrolCode(command) => command.run(),
