@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use rusqlite::Connection;
 use sync_core::ids::{AccountId, DeviceId, Month, RealmId};
 use sync_core::signature::DeviceKey;
+use tokio::sync::Semaphore;
 
 use crate::clock::{self, Clock, day_of};
 use crate::config::Config;
@@ -24,6 +25,10 @@ use crate::session::Attempts;
 use crate::store::{OpenError, Store, WriteError};
 use crate::token::Tokens;
 use crate::tree::Tree;
+use crate::workers::Workers;
+
+/// So many deliveries are unpacked at a time: enough for the writer to commit many at once.
+const DELIVERIES: usize = 8;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -39,7 +44,9 @@ pub struct App {
     /// Access tokens.
     pub tokens: Tokens,
     /// The exchange, and the store under it.
-    pub exchange: Exchange,
+    pub exchange: Arc<Exchange>,
+    /// Turns for deliveries: an unpacked one takes ten times the memory of one that waits as it came.
+    pub deliveries: Arc<Semaphore>,
     /// Wrong passwords.
     pub attempts: Attempts,
     authority: RwLock<Arc<Authority>>,
@@ -139,12 +146,12 @@ impl App {
         let (store, keys) = open_data(&config.data)?;
         let info = store.read_blocking(realm::info)?;
         let authority = store.read_blocking(|conn| load_authority(conn, day_of(clock.now_ms())))?;
-        let ingest = Ingest {
+        let ingest = Arc::new(Ingest {
             realm: info.id,
             master: keys.master,
             documents: Documents::new(NonZeroUsize::new(config.cached_changes).unwrap_or(NonZeroUsize::MIN)),
-            workers: tokio::sync::Semaphore::new(config.workers()),
-        };
+            workers: Workers::new(config.workers()),
+        });
         let failed = |error: &dyn std::fmt::Display| OpenAppError::Failed(error.to_string());
         let exchange =
             Exchange::open(store, ingest, info.epoch, keys.cursor).map_err(|error| failed(&error))?;
@@ -155,7 +162,8 @@ impl App {
             realm: info.id,
             realm_key: keys.realm,
             tokens,
-            exchange,
+            exchange: Arc::new(exchange),
+            deliveries: Arc::new(Semaphore::new(DELIVERIES)),
             attempts: Attempts::default(),
             authority: RwLock::new(Arc::new(authority)),
             _lock: lock,

@@ -47,7 +47,7 @@ impl Default for Config {
             token_ttl_s: 7 * 24 * 3600,
             months: 12,
             workers: 0,
-            cached_changes: 30_000,
+            cached_changes: 20_000,
             log: "info,refinery_core=warn".to_owned(),
             log_format: LogFormat::Json,
         }

@@ -9,7 +9,7 @@ pub mod presence;
 pub mod pull;
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use sync_core::protocol::{
     Batch, EpochInfo, MIN_VERSION, PageLimits, Receipt, ScopeSet, SyncRequest, SyncResponse, VERSION,
@@ -30,7 +30,7 @@ pub struct Exchange {
     /// The store.
     pub store: Store,
     /// The way in.
-    pub ingest: Ingest,
+    pub ingest: Arc<Ingest>,
     /// The log in short.
     pub index: RwLock<LogIndex>,
     /// Which life of the store this is.
@@ -70,7 +70,7 @@ impl Exchange {
     /// The store's.
     pub fn open(
         store: Store,
-        ingest: Ingest,
+        ingest: Arc<Ingest>,
         epoch: EpochInfo,
         cursor_key: [u8; 32],
     ) -> Result<Self, rusqlite::Error> {
@@ -96,8 +96,8 @@ impl Exchange {
     /// # Errors
     /// [`ExchangeError`].
     pub async fn exchange(
-        &self,
-        sender: &Sender,
+        self: &Arc<Self>,
+        sender: &Arc<Sender>,
         request: SyncRequest,
         now_ms: i64,
     ) -> Result<SyncResponse, ExchangeError> {
@@ -111,15 +111,16 @@ impl Exchange {
             Some(bytes) => Cursor::open(bytes, &self.cursor_key, sender.device)?,
             None => Cursor::START,
         };
-        let (receipts, own) = self.push(sender, &request.push, now_ms).await?;
+        let (receipts, own) = self.push(sender, &request.push.into(), now_ms).await?;
         self.presence.saw(
             sender.device,
             request.device_time_ms,
             request.health.as_ref(),
             now_ms,
         );
-        let page = self.pull(sender, cursor.clone(), &own, request.limits).await?;
-        let settled = page.items.is_empty() && !page.more && own.is_empty();
+        let pushed = !own.is_empty();
+        let page = self.pull(sender, cursor.clone(), own, request.limits).await?;
+        let settled = page.items.is_empty() && !page.more && !pushed;
         let digest = request.digest.filter(|_| settled).and_then(|theirs| {
             let ours = self
                 .index
@@ -157,8 +158,8 @@ impl Exchange {
 
     async fn push(
         &self,
-        sender: &Sender,
-        batches: &[Batch],
+        sender: &Arc<Sender>,
+        batches: &Arc<[Batch]>,
         now_ms: i64,
     ) -> Result<(Vec<Receipt>, Vec<(u64, u64)>), ExchangeError> {
         let delivered = self
@@ -175,10 +176,10 @@ impl Exchange {
     }
 
     async fn pull(
-        &self,
-        sender: &Sender,
+        self: &Arc<Self>,
+        sender: &Arc<Sender>,
         cursor: Cursor,
-        own: &[(u64, u64)],
+        own: Vec<(u64, u64)>,
         limits: Option<PageLimits>,
     ) -> Result<Page, ExchangeError> {
         let (set_id, body) = SetId::of(&sender.access.set);
@@ -196,20 +197,21 @@ impl Exchange {
         }
         self.remember_set(set_id, &sender.access.set, body).await?;
         let asked = limits.map_or(limits::DEFAULT_PAGE_BYTES, |limits| limits.max_bytes as usize);
-        let request = pull::Request {
-            set: &sender.access.set,
-            set_id,
-            held,
-            own,
-            budget: asked.min(limits::PAGE_BYTES),
-            master: &self.ingest.master,
-        };
-        tokio::task::block_in_place(|| {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            self.store
+        let (this, sender) = (Arc::clone(self), Arc::clone(sender));
+        let page = self.ingest.workers.run(move || {
+            let request = pull::Request {
+                set: &sender.access.set,
+                set_id,
+                held,
+                own: &own,
+                budget: asked.min(limits::PAGE_BYTES),
+                master: &this.ingest.master,
+            };
+            let index = this.index.read().unwrap_or_else(PoisonError::into_inner);
+            this.store
                 .read_blocking(|conn| pull::page(conn, &index, cursor, &request))
-                .map_err(internal)
-        })
+        });
+        page.await.map_err(internal)?.map_err(internal)
     }
 
     /// Nothing is new for a device: answered from memory.

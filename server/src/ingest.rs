@@ -8,6 +8,7 @@
 mod judge;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId};
 use sync_core::projection::RowChange;
@@ -22,6 +23,7 @@ use crate::policy::Access;
 use crate::quarantine::{self, Kept};
 use crate::rows;
 use crate::store::{Store, WriteError};
+use crate::workers::Workers;
 
 /// How often a stale plan is made again before the device is asked to come back.
 const ATTEMPTS: usize = 3;
@@ -48,8 +50,8 @@ pub struct Ingest {
     pub master: MasterKey,
     /// Documents in memory.
     pub documents: Documents,
-    /// How many deliveries are judged at a time.
-    pub workers: tokio::sync::Semaphore,
+    /// Judges deliveries.
+    pub workers: Workers,
 }
 
 /// What became of a delivery.
@@ -107,10 +109,10 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`]: none of the batches was stored.
     pub async fn deliver(
-        &self,
+        self: &Arc<Self>,
         store: &Store,
-        sender: &Sender,
-        batches: &[Batch],
+        sender: &Arc<Sender>,
+        batches: &Arc<[Batch]>,
         now_ms: i64,
         committed: impl Fn(&[Advance]),
     ) -> Result<Delivered, IngestError> {
@@ -124,11 +126,18 @@ impl Ingest {
             for id in ids {
                 held.insert(id, self.documents.hold(id).await);
             }
-            let judged = {
-                let _worker = self.workers.acquire().await.map_err(|_| IngestError::Abandoned)?;
-                // Half a millisecond a batch, too long beside other tasks; the semaphore bounds how many do this.
-                tokio::task::block_in_place(|| judge::judge(self, store, sender, batches, now_ms, &mut held))?
-            };
+            let (ingest, store_, sender, batches) = (
+                Arc::clone(self),
+                store.clone(),
+                Arc::clone(sender),
+                Arc::clone(batches),
+            );
+            let judging = self.workers.run(move || {
+                let judged = judge::judge(&ingest, &store_, &sender, &batches, now_ms, &mut held);
+                (judged, held)
+            });
+            let (judged, mut held) = judging.await.map_err(|_| IngestError::Abandoned)?;
+            let judged = judged?;
             let written = write(store, judged, now_ms).await;
             match &written {
                 Ok(delivered) => committed(&delivered.advances),

@@ -33,3 +33,4 @@ pub mod token;
 pub mod tree;
 pub mod units;
 pub mod verify;
+pub mod workers;

@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction};
 
+use crate::workers::Workers;
 pub use open::{APPLICATION_ID, OpenError, open_connection};
 pub use writer::{WriteError, WriterStats};
 
@@ -32,6 +33,8 @@ struct Shared {
     path: PathBuf,
     writer: writer::Writer,
     readers: Readers,
+    /// Half of the readers: the others are for those who cannot wait for a turn.
+    reading: Workers,
 }
 
 impl Store {
@@ -55,6 +58,7 @@ impl Store {
                 path: path.to_owned(),
                 writer,
                 readers,
+                reading: Workers::new(READERS / 2),
             }),
         })
     }
@@ -112,7 +116,7 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let store = self.clone();
-        let done = tokio::task::spawn_blocking(move || store.read_blocking(query)).await;
+        let done = self.shared.reading.run(move || store.read_blocking(query)).await;
         done.unwrap_or_else(|_| Err(E::from(rusqlite::Error::InvalidQuery)))
     }
 

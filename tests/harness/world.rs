@@ -1,6 +1,7 @@
 //! The world: a server on a file of its own, the time, and the chance.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use langso_server::documents::Documents;
 use langso_server::exchange::{Exchange, ExchangeError};
@@ -9,6 +10,7 @@ use langso_server::policy::Access;
 use langso_server::realm::{self, Account, Device};
 use langso_server::store::Store;
 use langso_server::verify::{Report, verify};
+use langso_server::workers::Workers;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sync_core::ids::{AccountId, Class, DeviceId, Month, RealmId, Scope, UnitId};
@@ -29,7 +31,7 @@ pub struct World {
     pub now_ms: i64,
     pub realm: RealmId,
     dir: tempfile::TempDir,
-    exchange: Option<Exchange>,
+    exchange: Option<Arc<Exchange>>,
     people: u8,
 }
 
@@ -61,12 +63,12 @@ impl World {
 
     fn start_server(&mut self) {
         let store = Store::open(&self.dir.path().join("langso.db")).unwrap();
-        let ingest = Ingest {
+        let ingest = Arc::new(Ingest {
             realm: self.realm,
             master: MasterKey::from_bytes([3; 32]),
             documents: Documents::new(NonZeroUsize::new(2_000).unwrap()),
-            workers: tokio::sync::Semaphore::new(2),
-        };
+            workers: Workers::new(2),
+        });
         let epoch = EpochInfo {
             id: Epoch([1; 8]),
             parent: None,
@@ -75,10 +77,10 @@ impl World {
         store
             .write_blocking(move |tx| realm::init(tx, id, epoch.id.0))
             .unwrap();
-        self.exchange = Some(Exchange::open(store, ingest, epoch, [5; 32]).unwrap());
+        self.exchange = Some(Arc::new(Exchange::open(store, ingest, epoch, [5; 32]).unwrap()));
     }
 
-    pub fn server(&self) -> &Exchange {
+    pub fn server(&self) -> &Arc<Exchange> {
         self.exchange.as_ref().unwrap()
     }
 
@@ -174,12 +176,12 @@ impl World {
     /// What the server does with one request, from bytes to bytes.
     pub fn serve(&self, phone: &Phone, body: &Body) -> Result<Body, ExchangeError> {
         let request = decode_request(&body.bytes, body.compressed).expect("phones send messages");
-        let sender = Sender {
+        let sender = Arc::new(Sender {
             device: phone.identity.device,
             account: phone.identity.account,
             key: phone.identity.key.public(),
             access: phone.access.clone(),
-        };
+        });
         let response = self
             .runtime
             .block_on(self.server().exchange(&sender, request, self.now_ms))?;

@@ -74,7 +74,10 @@ fn differing(logged: &Logged, unit: &str, record: &Value) -> BTreeSet<String> {
     let mut differing: BTreeSet<String> = keys(&expected).union(&keys(record)).cloned().collect();
     differing.retain(|key| key != "personal" && expected.get(key) != record.get(key));
     let none = json!({});
-    let (ours, theirs) = (&expected["personal"], record.get("personal").unwrap_or(&none));
+    let (ours, theirs) = (
+        expected.get("personal").unwrap_or(&none),
+        record.get("personal").unwrap_or(&none),
+    );
     let named = keys(ours).union(&keys(theirs)).cloned().collect::<BTreeSet<_>>();
     differing.extend(named.into_iter().filter(|key| ours.get(key) != theirs.get(key)));
     // Of a disputed field either value may be shown meanwhile, and nothing else.

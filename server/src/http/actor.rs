@@ -21,7 +21,7 @@ pub const COOKIE: &str = "langso_session";
 #[derive(Debug)]
 pub struct DeviceActor {
     /// It, and what it may do.
-    pub sender: Sender,
+    pub sender: Arc<Sender>,
     /// Its token.
     pub bearer: Bearer,
 }
@@ -53,7 +53,10 @@ impl FromRequestParts<Arc<App>> for DeviceActor {
         let bearer = app.tokens.read(token, app.clock.now_ms())?;
         let sender = app.sender(bearer.device)?;
         let sender = sender.ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "device_revoked"))?;
-        Ok(Self { sender, bearer })
+        Ok(Self {
+            sender: Arc::new(sender),
+            bearer,
+        })
     }
 }
 

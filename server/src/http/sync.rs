@@ -7,10 +7,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sync_core::protocol::{Body, CONTENT_TYPE, decode_request, encode_response};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiError;
 use super::actor::DeviceActor;
 use crate::app::App;
+
+/// A body up to this size carries no more than a record or two.
+const SMALL_BYTES: usize = 2 * 1024;
 
 pub(super) async fn sync(
     State(app): State<Arc<App>>,
@@ -18,15 +22,31 @@ pub(super) async fn sync(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let request = decode_request(&body, is_compressed(&headers)?)?;
+    let compressed = is_compressed(&headers)?;
+    let turn = turn(&app, body.len()).await?;
+    let request = decode_request(&body, compressed)?;
+    drop(body);
     // In a task of its own: once a batch is judged, a client that hangs up must not leave it half done.
     let exchange = tokio::spawn(async move {
         let now_ms = app.clock.now_ms();
         let mut response = app.exchange.exchange(&actor.sender, request, now_ms).await?;
         response.access_token = app.tokens.renew(&actor.bearer, now_ms);
+        drop(turn);
         Ok::<_, ApiError>(encode_response(&response))
     });
     Ok(answer(exchange.await.map_err(ApiError::internal)??))
+}
+
+/// Waits for a turn to be unpacked and judged; what carries nothing needs none.
+async fn turn(app: &App, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+    if bytes <= SMALL_BYTES {
+        return Ok(None);
+    }
+    Arc::clone(&app.deliveries)
+        .acquire_owned()
+        .await
+        .map(Some)
+        .map_err(ApiError::internal)
 }
 
 fn is_compressed(headers: &HeaderMap) -> Result<bool, ApiError> {

@@ -40,7 +40,8 @@ fn every_role_in_every_place_gets_what_the_table_says() {
     use Class::{Acks, Board, Catalogue, Directory, Drafts, Ledger, Remarks};
     let official = [Ledger, Acks, Drafts, Board, Remarks, Directory];
     let above = [Ledger, Acks, Board, Remarks, Directory];
-    let table: &[(Role, u64, u64, &[Class], bool, bool)] = &[
+    type Row<'a> = (Role, u64, u64, &'a [Class], bool, bool);
+    let table: &[Row<'_>] = &[
         (
             Role::Member,
             4,

@@ -16,7 +16,8 @@ use crate::seal::{KeySeed, RecordKey};
 
 /// Runs every case; panics at the first that fails, with its name.
 pub fn check<S: LocalStore>(mut make: impl FnMut() -> S, reopen: impl Fn(S) -> S) {
-    let cases: [(&str, fn(&mut Subject<'_, S>)); 9] = [
+    type Case<S> = for<'a, 'b> fn(&'a mut Subject<'b, S>);
+    let cases: [(&str, Case<S>); 9] = [
         ("an empty store is empty", an_empty_store_is_empty),
         ("a saved edit survives", a_saved_edit_survives),
         ("changes keep their order", changes_keep_their_order),
