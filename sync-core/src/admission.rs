@@ -2,7 +2,7 @@
 //!
 //! `apply_changes` of automerge is not safe on bytes from outside: well-formed lies panic, hang, exhaust memory, or leave
 //! a document that never loads again, here or on another phone. So each change goes through pure steps – preflight
-//! without automerge, [sequence](sequence), [profile](profile), [shadow apply](shadow) – and what comes out is a
+//! without automerge, sequence, profile, shadow apply – and what comes out is a
 //! [`Plan`]: the document as it would be, and what is new in it. Nothing is changed until a plan is adopted.
 //!
 //! Not here: who sends (signatures and devices are checked before), and storing.

@@ -2,7 +2,7 @@
 //!
 //! Everything is CBOR with integer keys, so that a message grows by new keys alone and an old reader skips what it does
 //! not know. `docs/protocol.md` is the authority; the golden bytes in `tests/golden` hold each version to it. How a
-//! body is compressed and bounded is in [`body`]. What the messages *mean* is elsewhere: admission and the replica.
+//! body is compressed and bounded is in `body`. What the messages *mean* is elsewhere: admission and the replica.
 
 mod body;
 
