@@ -14,6 +14,7 @@
 mod harness;
 
 mod backfill;
+mod bootstrap;
 mod conflicts;
 mod convergence;
 mod crashes;

@@ -73,7 +73,7 @@ fn whatever_does_not_follow_from_the_log_is_found() {
             "UPDATE entry SET account = zeroblob(16) WHERE last = 3",
             Fault::Signature(3),
         ),
-        ("INSERT INTO snapshot VALUES (1, 4, x'00')", Fault::Snapshot),
+        ("INSERT INTO snapshot VALUES (1, 4, 4, x'00')", Fault::Snapshot),
     ];
     for (sql, fault) in cases {
         let world = lived_in();

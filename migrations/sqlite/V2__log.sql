@@ -63,7 +63,8 @@ CREATE INDEX record_key_by_position ON record_key (document, position);
 -- A cache, verified when made; may be dropped at any time.
 CREATE TABLE snapshot (
     document INTEGER PRIMARY KEY REFERENCES document (id),
-    position INTEGER NOT NULL,
+    position INTEGER NOT NULL,            -- of the last change in it
+    changes  INTEGER NOT NULL,            -- how many
     bytes    BLOB NOT NULL
 ) STRICT;
 

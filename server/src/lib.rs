@@ -26,6 +26,7 @@ pub mod records;
 pub mod rows;
 pub mod serve;
 pub mod session;
+pub mod snapshots;
 pub mod store;
 pub mod storm;
 pub mod telemetry;

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sync_core::digest::DigestSum;
 use sync_core::document::Document;
 use sync_core::ids::{AccountId, ActorId, ChangeHash, Class, DeviceId, DocumentId, RecordId, Scope, UnitId};
+use sync_core::preflight::is_intact;
 use sync_core::signature::Signature;
 
 use crate::exchange::index::{Advance, document_id, period_code};
@@ -437,4 +438,55 @@ pub fn snapshot(conn: &Connection, document: i64) -> rusqlite::Result<Option<(u6
     conn.prepare_cached("SELECT position, bytes FROM snapshot WHERE document = ?")?
         .query_row([document], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
+}
+
+/// The same if it is of a position in `(after, until]`, of at most `bytes` bytes, and smaller than the entries after
+/// `after` that it stands for.
+pub fn snapshot_within(
+    conn: &Connection,
+    document: i64,
+    after: u64,
+    until: u64,
+    bytes: i64,
+) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+    // The lengths of blobs stand in their rows: nothing is read that is not sent.
+    conn.prepare_cached(
+        "SELECT position, bytes FROM snapshot s
+         WHERE document = ?1 AND position > ?2 AND position <= ?3 AND length(bytes) <= ?4
+           AND length(bytes) < (SELECT sum(length(changes)) FROM entry
+                                WHERE document = ?1 AND last > ?2 AND last <= s.position)",
+    )?
+    .query_row(params![document, after, until, bytes], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+    .optional()
+    // A phone could not load a damaged one, and would ask for it again and again.
+    .map(|found: Option<(u64, Vec<u8>)>| found.filter(|(_, bytes)| is_intact(bytes)))
+}
+
+/// Documents of which so much was written since their last snapshot that a new one pays: as much again as it holds,
+/// and no less than `least` changes. The ones with most to gain first.
+pub fn snapshots_due(conn: &Connection, least: u64, limit: usize) -> rusqlite::Result<Vec<DocumentId>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT c.unit, c.class, d.period FROM document d JOIN scope c ON c.id = d.scope
+         LEFT JOIN snapshot s ON s.document = d.id
+         WHERE d.changes - coalesce(s.changes, 0) >= max(?1, coalesce(s.changes, 0))
+         ORDER BY d.changes - coalesce(s.changes, 0) DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![least, limit], document_of_row)?;
+    rows.collect()
+}
+
+/// Stores the snapshot of a document whose last change has this position; nothing if it has moved on.
+pub fn put_snapshot(
+    tx: &Transaction<'_>,
+    document: i64,
+    heads: &[ChangeHash],
+    bytes: &[u8],
+) -> rusqlite::Result<usize> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO snapshot (document, position, changes, bytes)
+         SELECT id, position, changes, ?3 FROM document WHERE id = ?1 AND heads = ?2",
+    )?
+    .execute(params![document, join_heads(heads), bytes])
 }

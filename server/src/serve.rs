@@ -7,9 +7,12 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::http::router;
+use crate::snapshots;
 
 /// How often presence is written down.
 const PRESENCE_EVERY: Duration = Duration::from_secs(5);
+/// How often snapshots are made of documents that grew: after a storm of phones, not within it.
+const SNAPSHOTS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until `shutdown`, then lets requests that are under way finish and writes down what is only in memory.
 ///
@@ -20,11 +23,14 @@ pub async fn serve(
     app: Arc<App>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let writer = tokio::spawn(write_presence(Arc::clone(&app)));
+    let beside = [
+        tokio::spawn(write_presence(Arc::clone(&app))),
+        tokio::spawn(make_snapshots(Arc::clone(&app))),
+    ];
     let served = axum::serve(listener, router(Arc::clone(&app)))
         .with_graceful_shutdown(shutdown)
         .await;
-    writer.abort();
+    beside.iter().for_each(tokio::task::JoinHandle::abort);
     app.flush_presence().await;
     served
 }
@@ -34,6 +40,18 @@ async fn write_presence(app: Arc<App>) {
     loop {
         ticks.tick().await;
         app.flush_presence().await;
+    }
+}
+
+async fn make_snapshots(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(SNAPSHOTS_EVERY);
+    loop {
+        ticks.tick().await;
+        match snapshots::refresh(app.store(), &app.exchange.ingest).await {
+            Ok(0) => {}
+            Ok(stored) => tracing::info!(stored, "snapshots were made"),
+            Err(error) => tracing::warn!(%error, "snapshots were not made"),
+        }
     }
 }
 

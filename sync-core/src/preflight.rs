@@ -126,6 +126,13 @@ pub fn chunk_hash(chunk: &[u8]) -> [u8; 32] {
     Sha256::digest(chunk.get(HASHED_FROM..).unwrap_or_default()).into()
 }
 
+/// Whether a chunk of any kind is as it was made: its checksum fits. Tells damage, not malice.
+pub fn is_intact(chunk: &[u8]) -> bool {
+    chunk
+        .get(MAGIC.len()..HASHED_FROM)
+        .is_some_and(|checksum| chunk_hash(chunk).starts_with(checksum))
+}
+
 /// Reads one chunk, to its last byte.
 ///
 /// # Errors

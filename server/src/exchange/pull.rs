@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 
 use minicbor::bytes::ByteVec;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use sync_core::ids::{DocumentId, RecordId};
 use sync_core::protocol::{Item, ListedKey, ScopeSet};
 use sync_core::seal::MasterKey;
@@ -90,7 +90,8 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn advance(&mut self, mut cursor: Cursor) -> Result<(Cursor, bool), ReplayError> {
         if cursor.backfill.is_none() {
-            let up_to_date = self.tail(&mut cursor)?;
+            // A device that holds nothing has no tail to go on with: everything comes by the backfill.
+            let up_to_date = self.request.held.is_none() || self.tail(&mut cursor)?;
             if !up_to_date {
                 return Ok((cursor, true));
             }
@@ -183,7 +184,7 @@ impl Builder<'_> {
 
     fn is_delivered(&self, document: DocumentId) -> bool {
         let held = self.request.held.as_ref();
-        self.request.set.covers(&document) && held.is_none_or(|held| held.covers(&document))
+        self.request.set.covers(&document) && held.is_some_and(|held| held.covers(&document))
     }
 
     fn is_own(&self, entry: &Entry) -> bool {
@@ -231,9 +232,7 @@ impl Builder<'_> {
             if self.room <= 0 {
                 return Ok(false);
             }
-            if after == 0 {
-                after = self.push_snapshot(document, row, backfill.until)?.unwrap_or(0);
-            }
+            after = self.push_snapshot(document, row, after, backfill.until)?;
             let reached = self.push_document(document, row, after, backfill.until)?;
             if reached < backfill.until {
                 backfill.next = Some(Place {
@@ -266,29 +265,26 @@ impl Builder<'_> {
         owed
     }
 
-    /// A stored snapshot, if there is one that is not newer than the backfill. Gives its position.
+    /// The stored snapshot, where it is not newer than the backfill, fits into the page and is smaller than the changes
+    /// that it stands for. Gives the position that was reached.
     fn push_snapshot(
         &mut self,
         document: DocumentId,
         row: i64,
+        after: u64,
         until: u64,
-    ) -> Result<Option<u64>, ReplayError> {
-        let stored: Option<(u64, Vec<u8>)> = self
-            .conn
-            .prepare_cached("SELECT position, bytes FROM snapshot WHERE document = ? AND position <= ?")?
-            .query_row(params![row, until], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((position, bytes)) = stored else {
-            return Ok(None);
+    ) -> Result<u64, ReplayError> {
+        let Some((position, bytes)) = log::snapshot_within(self.conn, row, after, until, self.room)? else {
+            return Ok(after);
         };
-        let keys = self.keys(row, 0, position)?;
+        let keys = self.keys(row, after, position)?;
         self.room -= (ITEM_BYTES + bytes.len() + keys.len() * KEY_BYTES) as i64;
         self.items.push(Item::Snapshot {
             document,
             bytes: bytes.into(),
             keys,
         });
-        Ok(Some(position))
+        Ok(position)
     }
 
     /// A document's changes in `(after, until]`. Gives the position that was reached: `until` when nothing is left.

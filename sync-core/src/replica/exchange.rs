@@ -7,7 +7,8 @@ use crate::protocol::{
     Body, Flags, Health, PageLimits, SyncRequest, SyncResponse, VERSION, decode_response, encode_request,
 };
 
-/// The first pages are small, so that a new phone is usable soon; later ones save round trips.
+/// The first page is small, so that a new phone is usable soon, and so is one after a failure, so that a bad connection
+/// costs little; the others save round trips.
 const FIRST_PAGE_BYTES: u32 = 48 * 1024;
 const PAGE_BYTES: u32 = 512 * 1024;
 
@@ -59,10 +60,10 @@ impl<S: LocalStore> Replica<S> {
             push,
             heal: Vec::new(),
             limits: (!settled).then_some(PageLimits {
-                max_bytes: if self.state.complete {
-                    PAGE_BYTES
-                } else {
+                max_bytes: if self.state.cursor.is_none() || self.outbox.cautious {
                     FIRST_PAGE_BYTES
+                } else {
+                    PAGE_BYTES
                 },
             }),
             health,
