@@ -131,6 +131,29 @@ fn a_cursor_of_another_device_or_with_a_broken_mac_is_refused() {
 }
 
 #[test]
+fn a_phone_whose_cursor_is_not_known_any_more_starts_again_and_loses_nothing() {
+    let mut world = World::new(36);
+    let hamlet = World::hamlet(1);
+    let (mut head, mut other) = (world.member(hamlet), world.member(hamlet));
+    head.log(hamlet, world.now_ms);
+    head.sync(&world);
+    other.log(hamlet, world.now_ms);
+    other.sync(&world);
+    head.log(hamlet, world.now_ms);
+    world.cursor_key = [6; 32];
+    world.restart_server();
+    let exchange = head.replica().next_request(world.now_ms, None).unwrap();
+    let refused = world.serve(&head, &exchange.body);
+    assert!(matches!(refused, Err(ExchangeError::Cursor(_))));
+    head.replica().exchange_failed(exchange.id);
+    head.replica().forget_cursor();
+    head.sync(&world);
+    assert_eq!(head.unsent(), 0);
+    assert_eq!(head.rows().len(), 3);
+    assert!(world.verify().problems.is_empty());
+}
+
+#[test]
 fn another_version_is_refused_and_nothing_is_stored() {
     let mut world = World::new(34);
     let hamlet = World::hamlet(1);

@@ -67,6 +67,8 @@ retracted-other = other reason
 
 # Errors
 
+error-request-timeout = The request took too long to arrive. Nothing of it was stored.
+error-request-invalid = The request cannot be understood.
 error-not-found = Not found.
 error-method-not-allowed = This method is not supported here.
 error-parameter-invalid = A parameter is not valid.

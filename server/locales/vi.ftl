@@ -67,6 +67,8 @@ retracted-other = lý do khác
 
 # Lỗi
 
+error-request-timeout = Yêu cầu đến quá chậm. Chưa có gì được lưu.
+error-request-invalid = Không hiểu được yêu cầu.
 error-not-found = Không tìm thấy.
 error-method-not-allowed = Phương thức không được hỗ trợ ở địa chỉ này.
 error-parameter-invalid = Tham số không hợp lệ.

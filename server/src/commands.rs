@@ -8,10 +8,12 @@ mod units;
 mod verify;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+use crate::app::store_path;
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
@@ -42,6 +44,15 @@ struct DataDir {
     /// The data directory.
     #[arg(long = "data", env = "LANGSO_DATA", default_value = "langso-data")]
     path: PathBuf,
+}
+
+impl DataDir {
+    /// The directory, if a store is there: what only looks at one must not make one.
+    fn existing(&self) -> anyhow::Result<&Path> {
+        let store = store_path(&self.path);
+        anyhow::ensure!(store.exists(), "{} is not there", store.display());
+        Ok(&self.path)
+    }
 }
 
 impl Command {

@@ -129,7 +129,8 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
     let ms = begun.elapsed().as_secs_f64() * 1000.0;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    let said = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = said.or_else(|| error::unsaid(&response)) {
         match &problem.internal {
             Some(cause) => {
                 tracing::error!(%id, %method, path, status, ms, code = problem.code, cause, "failed")

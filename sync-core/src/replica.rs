@@ -306,6 +306,11 @@ impl<S: LocalStore> Replica<S> {
         self.state.scopes.as_ref()
     }
 
+    /// Where the next page starts, as the server said it; `None` before the first answer.
+    pub fn cursor(&self) -> Option<&[u8]> {
+        self.state.cursor.as_ref().map(|cursor| cursor.as_slice())
+    }
+
     /// The document that an edit goes into: a new record into the month of the day, anything else to its record.
     fn document_for(&self, edit: &Edit, now_ms: i64) -> Result<DocumentId, S> {
         match edit {

@@ -33,6 +33,8 @@ pub struct World {
     dir: tempfile::TempDir,
     exchange: Option<Arc<Exchange>>,
     people: u8,
+    /// What the server seals cursors with.
+    pub cursor_key: [u8; 32],
 }
 
 impl World {
@@ -50,6 +52,7 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
             exchange: None,
             people: 0,
+            cursor_key: [5; 32],
         };
         world.start_server();
         world
@@ -77,7 +80,9 @@ impl World {
         store
             .write_blocking(move |tx| realm::init(tx, id, epoch.id.0))
             .unwrap();
-        self.exchange = Some(Arc::new(Exchange::open(store, ingest, epoch, [5; 32]).unwrap()));
+        self.exchange = Some(Arc::new(
+            Exchange::open(store, ingest, epoch, self.cursor_key).unwrap(),
+        ));
     }
 
     pub fn server(&self) -> &Arc<Exchange> {

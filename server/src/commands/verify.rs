@@ -29,7 +29,7 @@ pub struct Rebuild {
 
 impl Verify {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let (store, _) = open_data(&self.data.path)?;
+        let (store, _) = open_data(self.data.existing()?)?;
         let report = store.read_blocking(verify)?;
         let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         if self.json {
@@ -58,7 +58,7 @@ impl Verify {
 
 impl Rebuild {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let _lock = lock(&self.data.path).context("the server must not be running")?;
+        let _lock = lock(self.data.existing()?).context("the server must not be running")?;
         let (store, _) = open_data(&self.data.path)?;
         let documents = store
             .write_blocking(rebuild)

@@ -61,20 +61,25 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The stable code of a refusal.
+    pub fn code(&self) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        Some(body.get("code")?.as_str()?.to_owned())
+    }
+
     /// The body as JSON, if the status says success.
     ///
     /// # Errors
     /// Names the status and the problem's code, and nothing else of the body.
     pub fn json(&self) -> anyhow::Result<serde_json::Value> {
-        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         if !self.status.is_success() {
             bail!(
                 "the server answered {} {}",
                 self.status,
-                body.get("code").unwrap_or(&serde_json::Value::Null)
+                self.code().unwrap_or_default()
             );
         }
-        Ok(body)
+        Ok(serde_json::from_slice(&self.body).unwrap_or_default())
     }
 }
 

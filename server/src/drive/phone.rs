@@ -78,6 +78,16 @@ impl<S: LocalStore> Phone<S> {
         self.replica.identity()
     }
 
+    /// What it shows the server.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Where its next page starts.
+    pub fn cursor(&self) -> Option<&[u8]> {
+        self.replica.cursor()
+    }
+
     /// The time as it would write it into a record.
     pub fn now_ms(&self) -> i64 {
         self.replica.corrected(self.clock.now_ms())
@@ -169,6 +179,10 @@ impl<S: LocalStore> Phone<S> {
         };
         if !answer.status.is_success() {
             self.replica.exchange_failed(exchange.id);
+            if answer.code().as_deref() == Some("cursor_invalid") && self.replica.cursor().is_some() {
+                self.replica.forget_cursor();
+                return Ok(None);
+            }
             answer.json().context("the exchange")?;
         }
         self.took.push(answer.took);

@@ -48,6 +48,17 @@ impl ApiError {
         }
     }
 
+    /// What a layer below the handlers refused, of which nothing but the status is known.
+    pub fn of_status(status: StatusCode) -> Self {
+        let code = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+            StatusCode::REQUEST_TIMEOUT => "request_timeout",
+            _ if status.is_client_error() => "request_invalid",
+            _ => "internal",
+        };
+        Self::new(status, code)
+    }
+
     /// Something that is not there, or that the caller may not see.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found")
@@ -129,6 +140,17 @@ impl Problem {
         *response.body_mut() = Body::from(body.to_string());
         response
     }
+}
+
+/// The problem that an answer stands for, if it is an error that has not said so itself.
+pub(super) fn unsaid(response: &Response) -> Option<Problem> {
+    let status = response.status();
+    let error = status.is_client_error() || status.is_server_error();
+    let page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.starts_with("text/html")));
+    (error && !page).then(|| ApiError::of_status(status).problem)
 }
 
 /// The answer when a handler panicked. What it said goes to the log by the panic hook.

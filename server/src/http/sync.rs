@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sync_core::protocol::{Body, CONTENT_TYPE, decode_request, encode_response};
@@ -20,8 +21,9 @@ pub(super) async fn sync(
     State(app): State<Arc<App>>,
     actor: DeviceActor,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
+    let body = body.map_err(|rejection| ApiError::of_status(rejection.status()))?;
     let compressed = is_compressed(&headers)?;
     let turn = turn(&app, body.len()).await?;
     let request = decode_request(&body, compressed)?;

@@ -84,6 +84,13 @@ impl<S: LocalStore> Replica<S> {
         }
     }
 
+    /// The server does not know the cursor (`cursor_invalid`): the next request starts without one. Everything comes
+    /// again, and what is here already is no news.
+    pub fn forget_cursor(&mut self) {
+        self.state.cursor = None;
+        self.state.complete = false;
+    }
+
     /// Takes the body of a 200 answer: receipts, a page and its cursor in one step of the store.
     ///
     /// # Errors

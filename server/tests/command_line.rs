@@ -1,0 +1,162 @@
+//! The binary through its own door: what its commands do, print and refuse.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that panics has said what it has to say"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn langso(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_langso"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    let all = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8(all).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A market day of the whole district, played into `data`.
+fn played(data: &Path) -> Value {
+    let demo = [
+        "demo",
+        "--once",
+        "--json",
+        "--per-hamlet",
+        "3",
+        "--seed",
+        "7",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let output = langso(&[&demo[..], &["--data", text(data)]].concat());
+    assert!(output.status.success(), "{}", printed(&output));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(stdout.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_market_day_over_real_sockets_ends_with_exactly_what_the_phones_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("district");
+    let summary = played(&data);
+    assert_eq!(summary["records_made"], 333);
+    assert_eq!(summary["records_merged"], 333);
+    assert_eq!(summary["conflicts"], summary["conflicts_expected"]);
+    assert_ne!(summary["conflicts"], 0);
+    assert_ne!(summary["answers_lost"], 0);
+
+    let verified = langso(&["verify", "--data", text(&data)]);
+    assert!(verified.status.success(), "{}", printed(&verified));
+
+    // What the log does not imply is found, named and mended.
+    let conn = rusqlite::Connection::open(data.join("langso.db")).unwrap();
+    let sql =
+        "UPDATE assistance SET people = people + 1 WHERE record = (SELECT record FROM assistance LIMIT 1)";
+    assert_eq!(conn.execute(sql, []).unwrap(), 1);
+    drop(conn);
+    let found = langso(&["verify", "--data", text(&data)]);
+    assert_eq!(found.status.code(), Some(1), "{}", printed(&found));
+    assert!(printed(&found).contains("assistance"), "{}", printed(&found));
+    let rebuilt = langso(&["rebuild", "--data", text(&data)]);
+    assert!(rebuilt.status.success(), "{}", printed(&rebuilt));
+    let verified = langso(&["verify", "--data", text(&data)]);
+    assert!(verified.status.success(), "{}", printed(&verified));
+}
+
+#[test]
+fn a_demo_never_mixes_made_up_people_with_real_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("letter.txt"), "mine").unwrap();
+    let output = langso(&[
+        "demo",
+        "--once",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        text(dir.path()),
+    ]);
+    assert!(!output.status.success());
+    assert!(printed(&output).contains("not empty"), "{}", printed(&output));
+}
+
+#[test]
+fn a_data_directory_of_another_program_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("langso.db");
+    let conn = rusqlite::Connection::open(&file).unwrap();
+    conn.execute_batch("CREATE TABLE recipe (id)").unwrap();
+    drop(conn);
+    std::fs::create_dir(dir.path().join("keys")).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    for command in [&["verify"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let output = langso(&[command, &["--data", text(dir.path())]].concat());
+        assert!(!output.status.success(), "{command:?}");
+        assert_eq!(std::fs::read(&file).unwrap(), before, "{command:?}");
+    }
+}
+
+#[test]
+fn a_data_directory_of_a_newer_version_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("district");
+    let made = langso(&["enrol-codes", "--each-hamlet", "--data", text(&data)]);
+    assert!(made.status.success(), "{}", printed(&made));
+    let conn = rusqlite::Connection::open(data.join("langso.db")).unwrap();
+    let sql = "INSERT INTO refinery_schema_history VALUES (900, 'future', '2030-01-01T00:00:00Z', '1')";
+    conn.execute(sql, []).unwrap();
+    drop(conn);
+    let output = langso(&["serve", "--listen", "127.0.0.1:0", "--data", text(&data)]);
+    assert!(!output.status.success());
+    assert!(printed(&output).contains("store_newer"), "{}", printed(&output));
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_verified_into_being() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("typo");
+    for command in ["verify", "rebuild"] {
+        let output = langso(&[command, "--data", text(&data)]);
+        assert!(!output.status.success());
+        assert!(!data.exists(), "{command}");
+    }
+}
+
+#[test]
+fn settings_come_from_a_file_then_the_environment_then_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, no_directory) = (dir.path().join("langso.toml"), dir.path().join("file"));
+    std::fs::write(&file, "months = \"many\"\nlisten = \"nowhere\"\n").unwrap();
+    std::fs::write(&no_directory, "").unwrap();
+    let serve = |environment: &[(&str, &str)], more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_langso"))
+            .args(["serve", "--config", text(&file), "--data", text(&no_directory)])
+            .args(more)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        printed(&output)
+    };
+    let months = ("LANGSO_MONTHS", "3");
+    let listen = ("LANGSO_LISTEN", "nowhere either");
+    assert!(serve(&[], &[]).contains("months"));
+    assert!(serve(&[months], &[]).contains("listen"));
+    assert!(serve(&[months, listen], &[]).contains("listen"));
+    // With the last wrong setting overridden it gets as far as the directory, which is none.
+    assert!(serve(&[months, listen], &["--listen", "127.0.0.1:0"]).contains("data_unusable"));
+    std::fs::write(&file, "mnoths = 3\n").unwrap();
+    assert!(serve(&[], &[]).contains("mnoths"), "a misspelt setting is named");
+}
