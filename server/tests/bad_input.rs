@@ -123,6 +123,15 @@ fn refusal(answer: &Answer) -> (u16, String) {
     (answer.status.as_u16(), body["code"].as_str().unwrap().to_owned())
 }
 
+/// What it is, headers, body, and the status and code that it gets.
+type Case = (
+    &'static str,
+    Vec<(HeaderName, &'static str)>,
+    Vec<u8>,
+    u16,
+    &'static str,
+);
+
 fn empty_request() -> SyncRequest {
     SyncRequest {
         v: VERSION,
@@ -152,7 +161,7 @@ async fn whatever_is_no_message_gets_a_code_and_the_phone_goes_on() {
     forged.cursor = Some(vec![0; 40]);
     let mut deep = vec![0x81; 20_000];
     deep.push(0);
-    let cases: Vec<(&str, Vec<(HeaderName, &str)>, Vec<u8>, u16, &str)> = vec![
+    let cases: Vec<Case> = vec![
         ("no CBOR", vec![cbor()], b"not cbor".to_vec(), 400, "body_invalid"),
         ("nothing", vec![cbor()], vec![], 400, "body_invalid"),
         ("deep nesting", vec![cbor()], deep, 400, "body_invalid"),
