@@ -1,6 +1,5 @@
 //! Stories of permission and the way down.
 
-use langso_server::policy::Access;
 use sync_core::ids::{Class, Scope, UnitId};
 use sync_core::protocol::{Item, ScopeSet};
 
@@ -14,12 +13,11 @@ fn grant(phone: &mut Phone, hamlets: &[UnitId]) {
             class: Class::Ledger,
         })
         .collect();
-    phone.access = Access {
-        set: ScopeSet {
-            read,
-            ..phone.access.set.clone()
-        },
+    let set = ScopeSet {
+        read,
+        ..phone.access.set.clone()
     };
+    phone.access = set.into();
 }
 
 #[test]

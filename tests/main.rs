@@ -13,11 +13,13 @@
 
 mod harness;
 
+mod authority;
 mod backfill;
 mod bootstrap;
 mod conflicts;
 mod convergence;
 mod crashes;
 mod delivery;
+mod offline;
 mod refusals;
 mod verification;

@@ -21,6 +21,13 @@ CREATE TABLE unit_period (
     PRIMARY KEY (unit, valid_from)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX unit_period_by_parent ON unit_period (parent);
+CREATE INDEX unit_period_by_code ON unit_period (code);
+-- Who inherits from a unit that is no more: its records, its board, its open directives.
+CREATE TABLE unit_successor (
+    unit      BLOB PRIMARY KEY REFERENCES unit (id),
+    successor BLOB NOT NULL REFERENCES unit (id),
+    since     TEXT NOT NULL               -- first day, YYYY-MM-DD
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE account (
     id            BLOB PRIMARY KEY,       -- 16 bytes
@@ -30,15 +37,17 @@ CREATE TABLE account (
     created_at    INTEGER NOT NULL,       -- UTC ms, as every *_at
     disabled_at   INTEGER
 ) STRICT, WITHOUT ROWID;
--- A role is held in a unit and reaches its subtree.
+-- A role is held in a unit for a period and reaches the unit's subtree as of the day.
 CREATE TABLE role (
     account    BLOB NOT NULL REFERENCES account (id),
     unit       BLOB NOT NULL REFERENCES unit (id),
     role       TEXT NOT NULL CHECK (role IN ('member', 'official', 'leader', 'admin', 'auditor')),
-    granted_at INTEGER NOT NULL,
-    revoked_at INTEGER,
-    PRIMARY KEY (account, unit, role)
+    valid_from TEXT NOT NULL,             -- first day, YYYY-MM-DD
+    valid_to   TEXT,                      -- first day on which it is no longer held; NULL: open
+    personal   INTEGER NOT NULL CHECK (personal IN (0, 1)),  -- whether citizens' data is read by it
+    PRIMARY KEY (account, unit, role, valid_from)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX role_by_unit ON role (unit);
 
 CREATE TABLE device (
     id          BLOB PRIMARY KEY,         -- 16 bytes
@@ -98,6 +107,12 @@ BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
 CREATE TRIGGER unit_period_update_moves_authority AFTER UPDATE ON unit_period
 BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
 CREATE TRIGGER unit_period_delete_moves_authority AFTER DELETE ON unit_period
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER unit_successor_insert_moves_authority AFTER INSERT ON unit_successor
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER unit_successor_update_moves_authority AFTER UPDATE ON unit_successor
+BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
+CREATE TRIGGER unit_successor_delete_moves_authority AFTER DELETE ON unit_successor
 BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;
 CREATE TRIGGER account_insert_moves_authority AFTER INSERT ON account
 BEGIN UPDATE meta SET value = value + 1 WHERE key = 'authority'; END;

@@ -55,15 +55,7 @@ pub fn add_teams(store: &Store) -> Result<Vec<Team>, AccountsError> {
                 password_hash: None,
             };
             realm::add_account(tx, &account, &username, now_ms)?;
-            realm::grant(
-                tx,
-                account.id,
-                Grant {
-                    unit: unit.id,
-                    role: Role::Member,
-                },
-                now_ms,
-            )?;
+            realm::grant(tx, account.id, Grant::new(unit.id, Role::Member), day_of(now_ms))?;
             Ok(Team {
                 unit,
                 account: account.id,

@@ -1,26 +1,27 @@
 //! The application: one data directory, opened, with everything that requests share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use rusqlite::Connection;
 use sync_core::ids::{AccountId, DeviceId, Month, RealmId};
 use sync_core::signature::DeviceKey;
 use tokio::sync::Semaphore;
 
-use crate::clock::{self, Clock, day_of};
+use crate::clock::{self, Clock, day_of, midnight_ms};
 use crate::config::Config;
 use crate::documents::Documents;
 use crate::exchange::{Exchange, presence};
 use crate::ingest::{Ingest, Sender};
 use crate::keys::{Keys, KeysError, Missing};
-use crate::policy::{Access, Grant};
-use crate::realm::{self, RealmError};
+use crate::policy::{Access, Grant, LATE_DAYS, Past};
+use crate::realm::{self, Held, RealmError};
 use crate::session::Attempts;
 use crate::store::{OpenError, Store, WriteError};
 use crate::token::Tokens;
@@ -54,21 +55,64 @@ pub struct App {
     _lock: File,
 }
 
-/// Who may do what, as it was on one day under one version of the tables.
+/// Who may do what, on one day under one version of the tables; and on the days before that late edits are judged by.
 #[derive(Debug)]
 pub struct Authority {
     version: i64,
     day: Date,
     /// The units of the day.
     pub tree: Tree,
+    /// Trees of earlier days, each with the day on which it became another.
+    earlier: Vec<(Date, Tree)>,
+    roles: HashMap<AccountId, Vec<Held>>,
     grants: HashMap<AccountId, Vec<Grant>>,
 }
 
 impl Authority {
-    /// The roles of an account; none if it is disabled or unknown.
+    /// The roles of an account on the day; none if it is suspended or unknown.
     pub fn grants(&self, account: AccountId) -> &[Grant] {
         self.grants.get(&account).map_or(&[], Vec::as_slice)
     }
+
+    /// What an account may read and write by the exchange, and what it could write before.
+    pub fn access(&self, account: AccountId, realm: RealmId, since: Month) -> Access {
+        let mut access = Access::of(self.grants(account), &self.tree, realm, since);
+        let roles = self.roles.get(&account).map_or(&[][..], Vec::as_slice);
+        let mut from = window(self.day);
+        for until in self.turns(roles) {
+            let tree = self.earlier.iter().find(|(end, _)| *end >= until);
+            let tree = tree.map_or(&self.tree, |(_, tree)| tree);
+            let held = roles.iter().filter(|held| held.on(from)).map(|held| held.grant);
+            let set = Access::of(&held.collect::<Vec<_>>(), tree, realm, since).set;
+            let instants = midnight_ms(from).zip(midnight_ms(until));
+            access.past.extend(instants.map(|(from_ms, until_ms)| Past {
+                from_ms,
+                until_ms,
+                set,
+            }));
+            from = until;
+        }
+        let other = |past: &Past| past.set.write != access.set.write || past.set.settle != access.set.settle;
+        let nothing = |past: &Past| past.set.write.is_empty() && past.set.settle.is_empty();
+        access.past.retain(|past| other(past) && !nothing(past));
+        access
+    }
+
+    /// The days within the window on which the tree or these roles became others, ascending.
+    fn turns(&self, roles: &[Held]) -> BTreeSet<Date> {
+        let of_tree = self.earlier.iter().map(|(end, _)| *end);
+        let of_roles = roles.iter().flat_map(|held| [Some(held.from), held.to]).flatten();
+        let window = window(self.day);
+        of_tree
+            .chain(of_roles)
+            .filter(|day| *day > window && *day <= self.day)
+            .collect()
+    }
+}
+
+/// The first day on which an edit may be dated that arrives on this one without a right of today.
+fn window(day: Date) -> Date {
+    day.saturating_sub(LATE_DAYS.days())
 }
 
 /// A data directory that cannot be used.
@@ -199,9 +243,9 @@ impl App {
             let Some(device) = realm::device(conn, device)?.filter(|device| !device.revoked) else {
                 return Ok(None);
             };
-            let authority = self.authority(conn)?;
-            let grants = authority.grants(device.account);
-            let access = Access::of(grants, &authority.tree, self.realm, self.since());
+            let access = self
+                .authority(conn)?
+                .access(device.account, self.realm, self.since());
             Ok(Some(Sender {
                 device: device.id,
                 account: device.account,
@@ -231,11 +275,24 @@ impl App {
 
 fn load_authority(conn: &Connection, day: Date) -> Result<Authority, RealmError> {
     let version = realm::authority_version(conn)?;
+    let earlier = realm::turning_days(conn, window(day), day)?
+        .into_iter()
+        .map(|end| {
+            let last = end.yesterday().unwrap_or(end);
+            Ok((end, realm::tree(conn, last)?))
+        });
+    let roles = realm::held_roles(conn)?;
+    let of_today = |(account, held): (&AccountId, &Vec<Held>)| {
+        let today = held.iter().filter(|held| held.on(day)).map(|held| held.grant);
+        (*account, today.collect())
+    };
     Ok(Authority {
         version,
         day,
         tree: realm::tree(conn, day)?,
-        grants: realm::grants(conn)?,
+        earlier: earlier.collect::<Result<_, RealmError>>()?,
+        grants: roles.iter().map(of_today).collect(),
+        roles,
     })
 }
 

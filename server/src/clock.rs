@@ -40,6 +40,11 @@ pub fn day_of(now_ms: i64) -> Date {
     VIETNAM.to_datetime(instant).date()
 }
 
+/// The first instant of a day in Vietnam, UTC milliseconds; `None` beyond the years that a timestamp has.
+pub fn midnight_ms(day: Date) -> Option<i64> {
+    Some(VIETNAM.to_timestamp(day.at(0, 0, 0, 0)).ok()?.as_millisecond())
+}
+
 /// Fills bytes from the machine's source of randomness. Without one nothing safe can be done.
 pub fn fill(bytes: &mut [u8]) {
     #[expect(

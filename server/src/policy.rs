@@ -1,17 +1,20 @@
 //! Who may do what: pure, and deny by default.
 //!
-//! A role is held in a unit and reaches its subtree. From roles and the tree follow the scopes of a device
+//! [`may`] is the whole of it: one function over enums, without a wildcard, asked about a recognised edit and about
+//! every read. A role is held in a unit for a period; from roles and the tree of the day follow the scopes of a device
 //! ([`Access`]) and the permits that store methods ask for ([`Permit`]), which nothing but this module can make: to
 //! forget to authorise does not compile. What somebody may not see is answered as if it did not exist.
 
-use std::collections::BTreeSet;
-use std::marker::PhantomData;
+mod access;
+mod permit;
 
 use sync_core::edit::EditKind;
-use sync_core::ids::{Class, Month, RealmId, Scope, UnitId};
-use sync_core::protocol::ScopeSet;
+use sync_core::ids::{Class, UnitId};
 
 use crate::tree::Tree;
+
+pub use access::{Access, LATE_DAYS, Past};
+pub use permit::{Permit, Read, Write, permit_read, permit_write, read_overview, read_records};
 
 /// What somebody is in a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,11 +57,11 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.code() == code)
     }
 
-    /// Whether the role reads citizens' data in its subtree: only those who work with the citizens.
-    fn reads_personal(self) -> bool {
+    /// Whether the role comes with the right to read citizens' data: only for those who work with the citizens.
+    pub fn personal(self) -> Personal {
         match self {
-            Role::Member | Role::Official | Role::Leader => true,
-            Role::Admin | Role::Auditor => false,
+            Role::Member | Role::Official | Role::Leader => Personal::Read,
+            Role::Admin | Role::Auditor => Personal::Sealed,
         }
     }
 
@@ -69,50 +72,15 @@ impl Role {
             Role::Member => false,
         }
     }
+}
 
-    /// What the role reads in a unit that it reaches.
-    fn reads(self) -> &'static [Class] {
-        match self {
-            Role::Member => &[
-                Class::Ledger,
-                Class::Acks,
-                Class::Remarks,
-                Class::Board,
-                Class::Directory,
-            ],
-            Role::Official | Role::Leader => &[
-                Class::Ledger,
-                Class::Acks,
-                Class::Remarks,
-                Class::Drafts,
-                Class::Board,
-                Class::Directory,
-            ],
-            Role::Admin | Role::Auditor => &[
-                Class::Ledger,
-                Class::Acks,
-                Class::Remarks,
-                Class::Board,
-                Class::Directory,
-            ],
-        }
-    }
-
-    /// What the role writes in its own unit. Directives and remarks come with their own edits.
-    fn writes(self) -> &'static [Class] {
-        match self {
-            Role::Member => &[Class::Ledger],
-            Role::Official | Role::Leader | Role::Admin | Role::Auditor => &[],
-        }
-    }
-
-    /// Whether the role settles conflicts in the units that it reaches.
-    fn settles(self) -> bool {
-        match self {
-            Role::Official | Role::Leader => true,
-            Role::Member | Role::Admin | Role::Auditor => false,
-        }
-    }
+/// Whether citizens' data is read (`personal:read`). Held beside a role: it can be given and taken apart from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Personal {
+    /// It is.
+    Read,
+    /// One sees that there is something, and no more.
+    Sealed,
 }
 
 /// A role, held in a unit.
@@ -122,143 +90,195 @@ pub struct Grant {
     pub unit: UnitId,
     /// What it is.
     pub role: Role,
+    /// Whether it reads citizens' data.
+    pub personal: Personal,
 }
 
-/// What an account may read and write by the exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// The scopes.
-    pub set: ScopeSet,
-}
-
-impl Access {
-    /// What follows from an account's roles.
-    pub fn of(grants: &[Grant], tree: &Tree, realm: RealmId, since: Month) -> Self {
-        let (mut read, mut write, mut settle) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let mut personal_read = true;
-        for grant in grants.iter().filter(|grant| tree.unit(grant.unit).is_some()) {
-            for unit in reach(grant, tree) {
-                read.extend(
-                    grant
-                        .role
-                        .reads()
-                        .iter()
-                        .map(|class| Scope { unit, class: *class }),
-                );
-                if grant.role.settles() {
-                    settle.insert(Scope {
-                        unit,
-                        class: Class::Ledger,
-                    });
-                }
-            }
-            // Directives and names come from above; the catalogue is the whole realm's.
-            for unit in tree.ancestors(grant.unit) {
-                let from_above = [Class::Board, Class::Directory];
-                read.extend(from_above.map(|class| Scope { unit: unit.id, class }));
-            }
-            read.extend(tree.roots().iter().map(|unit| Scope {
-                unit: *unit,
-                class: Class::Catalogue,
-            }));
-            write.extend(grant.role.writes().iter().map(|class| Scope {
-                unit: grant.unit,
-                class: *class,
-            }));
-            personal_read &= grant.role.reads_personal();
+impl Grant {
+    /// A role with the right to citizens' data that comes with it.
+    pub fn new(unit: UnitId, role: Role) -> Self {
+        Self {
+            unit,
+            role,
+            personal: role.personal(),
         }
-        personal_read &= !read.is_empty();
-        let set = ScopeSet {
-            realm,
-            read: read.into_iter().collect(),
-            write: write.into_iter().collect(),
-            since,
-            personal_read,
-            settle: settle.into_iter().collect(),
-        };
-        Self { set }
-    }
-
-    /// Whether the account may make edits of this kind in a scope.
-    pub fn may_edit(&self, scope: Scope, kind: EditKind) -> bool {
-        self.set.may_edit(&scope, kind)
-    }
-
-    /// Leave to append to a scope's documents; what exactly is decided edit by edit.
-    pub fn write(&self, scope: Scope) -> Option<Permit<Write>> {
-        let somehow = self.set.write.contains(&scope) || self.set.settle.contains(&scope);
-        somehow.then(|| Permit::new(BTreeSet::from([scope.unit]), false))
     }
 }
 
-fn reach(grant: &Grant, tree: &Tree) -> Vec<UnitId> {
-    if grant.role.reaches_below() {
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Make this kind of edit in documents of this class.
+    Edit(Class, EditKind),
+    /// Hold documents of this class on a device.
+    Hold(Class),
+    /// Read merged records, counts and conflicts.
+    ReadRecords,
+    /// Read the names of units.
+    ReadUnits,
+    /// Look over units below: records, and which phones have not synced.
+    Oversee,
+    /// Decide what becomes of a quarantined batch.
+    Judge,
+    /// Change units, and the realm's catalogue.
+    ManageUnits,
+    /// Make accounts, give and take roles, hand posts over, reset passwords.
+    ManageAccounts,
+    /// Make enrolment codes, rename, revoke and replace devices.
+    ManageDevices,
+    /// Read the audit.
+    ReadAudit,
+}
+
+/// Where something is, seen from the unit in which a role is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// In that very unit.
+    Own,
+    /// In a unit below.
+    Below,
+    /// In a unit above.
+    Above,
+    /// In a unit that is no more, and from which that unit or one below has inherited.
+    Past,
+    /// Anywhere else.
+    Elsewhere,
+}
+
+/// Whether a role may do something in a place. A new role, action, class, edit or place does not compile without a row.
+pub fn may(role: Role, action: Action, place: Place) -> bool {
+    match action {
+        Action::Edit(class, kind) => may_edit(role, class, kind, place),
+        Action::Hold(class) => may_hold(role, class, place),
+        Action::ReadRecords => match place {
+            Place::Own | Place::Below | Place::Past => may_hold(role, Class::Ledger, place),
+            Place::Above | Place::Elsewhere => false,
+        },
+        Action::ReadUnits => match place {
+            Place::Own | Place::Below | Place::Above | Place::Past => may_hold(role, Class::Directory, place),
+            Place::Elsewhere => false,
+        },
+        Action::Oversee => reaches(place) && role.reaches_below(),
+        Action::Judge => {
+            reaches(place)
+                && match role {
+                    Role::Official | Role::Leader => true,
+                    Role::Member | Role::Admin | Role::Auditor => false,
+                }
+        }
+        Action::ManageUnits | Action::ManageAccounts | Action::ManageDevices => {
+            reaches(place)
+                && match role {
+                    Role::Admin => true,
+                    Role::Member | Role::Official | Role::Leader | Role::Auditor => false,
+                }
+        }
+        Action::ReadAudit => {
+            reaches(place)
+                && match role {
+                    Role::Admin | Role::Auditor => true,
+                    Role::Member | Role::Official | Role::Leader => false,
+                }
+        }
+    }
+}
+
+fn reaches(place: Place) -> bool {
+    match place {
+        Place::Own | Place::Below | Place::Past => true,
+        Place::Above | Place::Elsewhere => false,
+    }
+}
+
+/// Directives and remarks come with their own edits; directory and catalogue are the server's.
+fn may_edit(role: Role, class: Class, kind: EditKind, place: Place) -> bool {
+    match class {
+        Class::Ledger => match kind {
+            EditKind::Log | EditKind::Amend | EditKind::Retract => is_team(role, place),
+            EditKind::Settle => is_team(role, place) || (settles(role) && reaches(place)),
+        },
+        Class::Acks | Class::Drafts | Class::Board | Class::Remarks | Class::Directory | Class::Catalogue => {
+            false
+        }
+    }
+}
+
+/// Of the team of this very hamlet. What a hamlet inherited is read, not written: what is new goes into its own.
+fn is_team(role: Role, place: Place) -> bool {
+    match (role, place) {
+        (Role::Member, Place::Own) => true,
+        (Role::Member, Place::Below | Place::Above | Place::Past | Place::Elsewhere)
+        | (Role::Official | Role::Leader | Role::Admin | Role::Auditor, _) => false,
+    }
+}
+
+fn settles(role: Role) -> bool {
+    match role {
+        Role::Official | Role::Leader => true,
+        Role::Member | Role::Admin | Role::Auditor => false,
+    }
+}
+
+fn may_hold(role: Role, class: Class, place: Place) -> bool {
+    match place {
+        Place::Own | Place::Past => holds_here(role, class),
+        Place::Below => role.reaches_below() && holds_here(role, class),
+        // Directives and names come from above; the catalogue is the whole realm's.
+        Place::Above => match class {
+            Class::Board | Class::Directory | Class::Catalogue => true,
+            Class::Ledger | Class::Acks | Class::Drafts | Class::Remarks => false,
+        },
+        Place::Elsewhere => match class {
+            Class::Catalogue => true,
+            Class::Ledger
+            | Class::Acks
+            | Class::Drafts
+            | Class::Board
+            | Class::Remarks
+            | Class::Directory => false,
+        },
+    }
+}
+
+fn holds_here(role: Role, class: Class) -> bool {
+    match class {
+        Class::Ledger | Class::Acks | Class::Remarks | Class::Board | Class::Directory | Class::Catalogue => {
+            true
+        }
+        Class::Drafts => match role {
+            Role::Official | Role::Leader => true,
+            Role::Member | Role::Admin | Role::Auditor => false,
+        },
+    }
+}
+
+/// Every unit to which a role has some relation, with that relation: what it reaches as of the day, what that inherited,
+/// and what is above.
+fn surroundings(grant: &Grant, tree: &Tree) -> Vec<(UnitId, Place)> {
+    if tree.unit(grant.unit).is_none() {
+        return Vec::new();
+    }
+    let reached = if grant.role.reaches_below() {
         tree.subtree(grant.unit)
     } else {
         vec![grant.unit]
+    };
+    let mut around = Vec::new();
+    for unit in reached {
+        let place = if unit == grant.unit {
+            Place::Own
+        } else {
+            Place::Below
+        };
+        around.push((unit, place));
+        around.extend(
+            tree.predecessors(unit)
+                .into_iter()
+                .map(|past| (past, Place::Past)),
+        );
     }
-}
-
-/// Leave to read.
-#[derive(Clone, Copy, Debug)]
-pub struct Read;
-/// Leave to write.
-#[derive(Clone, Copy, Debug)]
-pub struct Write;
-
-/// Leave to do something in some units. Only this module gives it.
-#[derive(Clone, Debug)]
-pub struct Permit<A> {
-    units: BTreeSet<UnitId>,
-    personal: bool,
-    action: PhantomData<A>,
-}
-
-impl<A> Permit<A> {
-    fn new(units: BTreeSet<UnitId>, personal: bool) -> Self {
-        Self {
-            units,
-            personal,
-            action: PhantomData,
-        }
-    }
-
-    /// The units that it holds for.
-    pub fn units(&self) -> &BTreeSet<UnitId> {
-        &self.units
-    }
-
-    /// Whether it holds for citizens' data too.
-    pub fn personal(&self) -> bool {
-        self.personal
-    }
-}
-
-/// Leave to read the merged records of `unit` and everything below it – of all that the roles reach, without a unit.
-///
-/// `None` where nothing of it may be seen, which is answered as if it did not exist.
-pub fn read_records(grants: &[Grant], tree: &Tree, unit: Option<UnitId>) -> Option<Permit<Read>> {
-    let asked = |id: &UnitId| unit.is_none_or(|root| tree.is_within(*id, root));
-    let (mut units, mut personal) = (BTreeSet::new(), true);
-    for grant in grants {
-        let reached: BTreeSet<UnitId> = reach(grant, tree).into_iter().filter(asked).collect();
-        if !reached.is_empty() {
-            personal &= grant.role.reads_personal();
-            units.extend(reached);
-        }
-    }
-    let visible = unit.is_none_or(|unit| units.contains(&unit)) && !units.is_empty();
-    visible.then(|| Permit::new(units, personal))
-}
-
-/// Leave to use the pages of administration: everybody who reaches the units below their own.
-pub fn read_overview(grants: &[Grant], tree: &Tree) -> Option<Permit<Read>> {
-    let above: Vec<Grant> = grants
-        .iter()
-        .copied()
-        .filter(|grant| grant.role.reaches_below())
-        .collect();
-    read_records(&above, tree, None)
+    around.extend(tree.ancestors(grant.unit).map(|unit| (unit.id, Place::Above)));
+    around
 }
 
 #[cfg(test)]

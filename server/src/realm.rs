@@ -8,7 +8,7 @@ use sync_core::ids::{AccountId, DeviceId, RealmId, UnitId};
 use sync_core::protocol::{Epoch, EpochInfo};
 use sync_core::signature::PublicKey;
 
-use crate::policy::{Grant, Role};
+use crate::policy::{Grant, Personal, Role};
 use crate::tree::{Tree, TreeError, Unit};
 
 /// Rows that cannot be used.
@@ -120,35 +120,82 @@ pub fn tree(conn: &Connection, day: Date) -> Result<Tree, RealmError> {
             parent: row.get::<_, Option<[u8; 16]>>(4)?.map(UnitId::from_bytes),
         })
     })?;
-    Ok(Tree::new(units.collect::<rusqlite::Result<Vec<_>>>()?)?)
+    let tree = Tree::new(units.collect::<rusqlite::Result<Vec<_>>>()?)?;
+    let mut statement = conn.prepare_cached("SELECT unit, successor FROM unit_successor WHERE since <= ?")?;
+    let pairs = statement.query_map([day.to_string()], |row| {
+        Ok((UnitId::from_bytes(row.get(0)?), UnitId::from_bytes(row.get(1)?)))
+    })?;
+    Ok(tree.with_successors(pairs.collect::<rusqlite::Result<Vec<_>>>()?))
 }
 
-/// The roles of every account that is not disabled.
+/// A role, and the days for which it is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The role.
+    pub grant: Grant,
+    /// The first day.
+    pub from: Date,
+    /// The first day on which it is no longer held; `None`: open.
+    pub to: Option<Date>,
+}
+
+impl Held {
+    /// Whether it is held on a day.
+    pub fn on(&self, day: Date) -> bool {
+        self.from <= day && self.to.is_none_or(|to| day < to)
+    }
+}
+
+/// Every role, past ones too, of every account that is not suspended.
 ///
 /// # Errors
 /// The store's.
-pub fn grants(conn: &Connection) -> rusqlite::Result<HashMap<AccountId, Vec<Grant>>> {
+pub fn held_roles(conn: &Connection) -> rusqlite::Result<HashMap<AccountId, Vec<Held>>> {
     let mut statement = conn.prepare_cached(
-        "SELECT r.account, r.unit, r.role FROM role r JOIN account a ON a.id = r.account
-         WHERE r.revoked_at IS NULL AND a.disabled_at IS NULL",
+        "SELECT r.account, r.unit, r.role, r.valid_from, r.valid_to, r.personal
+         FROM role r JOIN account a ON a.id = r.account WHERE a.disabled_at IS NULL",
     )?;
-    let rows = statement.query_map([], |row| {
-        let role: String = row.get(2)?;
-        Ok((
-            AccountId::from_bytes(row.get(0)?),
-            UnitId::from_bytes(row.get(1)?),
-            Role::from_code(&role),
-        ))
-    })?;
-    let mut grants: HashMap<AccountId, Vec<Grant>> = HashMap::new();
+    let rows = statement.query_map([], |row| Ok((AccountId::from_bytes(row.get(0)?), held(row)?)))?;
+    let mut roles: HashMap<AccountId, Vec<Held>> = HashMap::new();
     for row in rows {
-        let (account, unit, role) = row?;
-        grants
-            .entry(account)
-            .or_default()
-            .extend(role.map(|role| Grant { unit, role }));
+        let (account, held) = row?;
+        roles.entry(account).or_default().extend(held);
     }
-    Ok(grants)
+    Ok(roles)
+}
+
+/// A row of account, unit, role, first day, end and personal.
+pub(crate) fn held(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Held>> {
+    let (role, from, to): (String, String, Option<String>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+    let personal = if row.get(5)? {
+        Personal::Read
+    } else {
+        Personal::Sealed
+    };
+    let unit = UnitId::from_bytes(row.get(1)?);
+    Ok(Role::from_code(&role).and_then(|role| {
+        Some(Held {
+            grant: Grant { unit, role, personal },
+            from: from.parse().ok()?,
+            to: to.map(|to| to.parse()).transpose().ok()?,
+        })
+    }))
+}
+
+/// The days on which the tree became another, after `after` and up to `day`, ascending.
+///
+/// # Errors
+/// The store's.
+pub fn turning_days(conn: &Connection, after: Date, day: Date) -> rusqlite::Result<Vec<Date>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT valid_from FROM unit_period WHERE valid_from > ?1 AND valid_from <= ?2
+         UNION SELECT valid_to FROM unit_period WHERE valid_to > ?1 AND valid_to <= ?2 ORDER BY 1",
+    )?;
+    let days = statement.query_map([after.to_string(), day.to_string()], |row| {
+        row.get::<_, String>(0)
+    })?;
+    days.filter_map(|day| day.map(|day| day.parse().ok()).transpose())
+        .collect()
 }
 
 /// Adds an account; its roles are granted separately.
@@ -174,17 +221,48 @@ pub fn add_account(
     Ok(())
 }
 
-/// Grants a role; once more is nothing.
+/// Grants a role from a day on; to whom already holds it then, nothing happens. `true`: it is new.
 ///
 /// # Errors
 /// The store's.
-pub fn grant(tx: &Transaction<'_>, account: AccountId, grant: Grant, now_ms: i64) -> rusqlite::Result<()> {
+pub fn grant(tx: &Transaction<'_>, account: AccountId, grant: Grant, from: Date) -> rusqlite::Result<bool> {
+    let (account, unit, role) = (account.to_bytes(), grant.unit.to_bytes(), grant.role.code());
+    let from = from.to_string();
+    let held = "SELECT 1 FROM role WHERE account = ?1 AND unit = ?2 AND role = ?3 AND personal = ?5
+                AND valid_from <= ?4 AND (valid_to IS NULL OR valid_to > ?4)";
+    let personal = grant.personal == Personal::Read;
+    if tx
+        .prepare_cached(held)?
+        .exists(params![account, unit, role, from, personal])?
+    {
+        return Ok(false);
+    }
+    // The same role with another right to citizens' data takes its place.
+    revoke(tx, AccountId::from_bytes(account), grant.unit, grant.role, &from)?;
     tx.prepare_cached(
-        "INSERT INTO role (account, unit, role, granted_at) VALUES (?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET granted_at = excluded.granted_at, revoked_at = NULL WHERE revoked_at IS NOT NULL",
+        "INSERT INTO role (account, unit, role, valid_from, personal) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET valid_to = NULL, personal = excluded.personal",
     )?
-    .execute(params![account.to_bytes(), grant.unit.to_bytes(), grant.role.code(), now_ms])?;
-    Ok(())
+    .execute(params![account, unit, role, from, personal])?;
+    Ok(true)
+}
+
+/// Ends a role on a day, the first on which it is no longer held. Gives how many periods that ended.
+///
+/// # Errors
+/// The store's.
+pub fn revoke(
+    tx: &Transaction<'_>,
+    account: AccountId,
+    unit: UnitId,
+    role: Role,
+    day: &str,
+) -> rusqlite::Result<usize> {
+    tx.prepare_cached(
+        "UPDATE role SET valid_to = max(valid_from, ?4)
+         WHERE account = ?1 AND unit = ?2 AND role = ?3 AND (valid_to IS NULL OR valid_to > ?4)",
+    )?
+    .execute(params![account.to_bytes(), unit.to_bytes(), role.code(), day])
 }
 
 /// The account of a username, unless it is disabled.

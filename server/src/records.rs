@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
@@ -304,18 +305,20 @@ pub fn totals(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTre
     Ok(totals)
 }
 
-/// The phones of people who hold a role in the permit's units.
+/// The phones of people who hold a role in the permit's units on a day.
 ///
 /// # Errors
 /// The store's.
-pub fn phones(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<PhoneRow>> {
-    let (wheres, values) = within("r.unit", permit);
+pub fn phones(conn: &Connection, permit: &Permit<Read>, day: Date) -> rusqlite::Result<Vec<PhoneRow>> {
+    let (wheres, mut values) = within("r.unit", permit);
+    values.extend([day.to_string().into(), day.to_string().into()]);
     let sql = format!(
         "SELECT d.id, min(r.unit), a.display_name, h.last_sync_at, coalesce(h.clock_offset_ms, 0), h.unsent
          FROM device d JOIN account a ON a.id = d.account
-           JOIN role r ON r.account = a.id AND r.revoked_at IS NULL
+           JOIN role r ON r.account = a.id
            LEFT JOIN device_health h ON h.device = d.id
-         WHERE d.revoked_at IS NULL AND {wheres} GROUP BY d.id ORDER BY h.last_sync_at"
+         WHERE d.revoked_at IS NULL AND {wheres} AND r.valid_from <= ? AND (r.valid_to IS NULL OR r.valid_to > ?)
+         GROUP BY d.id ORDER BY h.last_sync_at"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {

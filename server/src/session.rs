@@ -81,14 +81,17 @@ pub fn begin(
 /// # Errors
 /// The store's.
 pub fn find(conn: &Connection, cookie: &str, now_ms: i64) -> rusqlite::Result<Option<Session>> {
-    conn.prepare_cached("SELECT account, csrf FROM session WHERE digest = ? AND expires_at > ?")?
-        .query_row(params![digest(cookie), now_ms], |row| {
-            Ok(Session {
-                account: AccountId::from_bytes(row.get(0)?),
-                csrf: row.get(1)?,
-            })
+    conn.prepare_cached(
+        "SELECT s.account, s.csrf FROM session s JOIN account a ON a.id = s.account
+         WHERE s.digest = ? AND s.expires_at > ? AND a.disabled_at IS NULL",
+    )?
+    .query_row(params![digest(cookie), now_ms], |row| {
+        Ok(Session {
+            account: AccountId::from_bytes(row.get(0)?),
+            csrf: row.get(1)?,
         })
-        .optional()
+    })
+    .optional()
 }
 
 /// Ends the session of a cookie.

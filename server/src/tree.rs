@@ -28,6 +28,8 @@ pub struct Tree {
     units: BTreeMap<UnitId, Unit>,
     children: BTreeMap<UnitId, Vec<UnitId>>,
     roots: Vec<UnitId>,
+    /// Units that are no more, under the unit that inherited from them; it may be no more itself.
+    predecessors: BTreeMap<UnitId, Vec<UnitId>>,
 }
 
 /// Rows that are no tree.
@@ -66,6 +68,46 @@ impl Tree {
             Some(lost) => Err(TreeError::Cycle(*lost)),
             None => Ok(tree),
         }
+    }
+
+    /// The same tree, which knows for units that are no more who inherited from them: `(unit, successor)`.
+    #[must_use]
+    pub fn with_successors(mut self, pairs: impl IntoIterator<Item = (UnitId, UnitId)>) -> Self {
+        for (unit, successor) in pairs {
+            if !self.units.contains_key(&unit) {
+                self.predecessors.entry(successor).or_default().push(unit);
+            }
+        }
+        self
+    }
+
+    /// The units that are no more and whose inheritance has come down to this one.
+    pub fn predecessors(&self, id: UnitId) -> BTreeSet<UnitId> {
+        let of = |id: &UnitId| self.predecessors.get(id).map_or(&[][..], Vec::as_slice);
+        let (mut found, mut open) = (BTreeSet::new(), vec![id]);
+        while let Some(next) = open.pop() {
+            open.extend(of(&next).iter().filter(|unit| found.insert(**unit)));
+        }
+        found
+    }
+
+    /// The unit of the day that a unit is, or whose past it is.
+    pub fn heir(&self, id: UnitId) -> Option<UnitId> {
+        if self.units.contains_key(&id) {
+            return Some(id);
+        }
+        let mut at = id;
+        // No longer than there are units: rows that lead in a circle lead nowhere.
+        for _ in 0..=self.predecessors.len() {
+            at = *self
+                .predecessors
+                .iter()
+                .find_map(|(successor, units)| units.contains(&at).then_some(successor))?;
+            if self.units.contains_key(&at) {
+                return Some(at);
+            }
+        }
+        None
     }
 
     /// One unit.
@@ -155,6 +197,22 @@ mod tests {
             tree.ancestors(id(3)).map(|unit| unit.id).collect::<Vec<_>>(),
             [id(2), id(1)]
         );
+    }
+
+    #[test]
+    fn what_is_no_more_belongs_to_the_unit_that_inherited() {
+        let id = |n: u64| UnitId::from_parts(n, 0);
+        let tree = Tree::new([unit(1, None), unit(2, Some(1))]).unwrap();
+        let tree = tree.with_successors([(id(7), id(2)), (id(8), id(7)), (id(2), id(1))]);
+        assert_eq!(tree.predecessors(id(2)), BTreeSet::from([id(7), id(8)]));
+        assert!(
+            tree.predecessors(id(1)).is_empty(),
+            "a unit of the day is nobody's past"
+        );
+        assert_eq!((tree.heir(id(8)), tree.heir(id(2))), (Some(id(2)), Some(id(2))));
+        let circle = Tree::default().with_successors([(id(8), id(7)), (id(7), id(8))]);
+        assert_eq!(circle.heir(id(7)), None);
+        assert_eq!(circle.predecessors(id(7)), BTreeSet::from([id(7), id(8)]));
     }
 
     #[test]

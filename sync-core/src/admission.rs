@@ -62,8 +62,8 @@ impl std::fmt::Debug for Gate<'_> {
 pub trait Authority {
     /// The device that an actor belongs to, if it has written before.
     fn owner(&self, actor: &ActorId) -> Option<DeviceId>;
-    /// Whether the account may make edits of this kind in this document.
-    fn may(&self, kind: EditKind) -> bool;
+    /// Whether the account may make an edit of this kind in this document, as of its date (UTC milliseconds).
+    fn may(&self, kind: EditKind, at_ms: i64) -> bool;
 }
 
 /// Why a batch is not merged. Codes are stable; nothing of the content is in them.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use langso_server::documents::Documents;
 use langso_server::exchange::{Exchange, ExchangeError};
 use langso_server::ingest::{Ingest, Sender};
-use langso_server::policy::Access;
 use langso_server::realm::{self, Account, Device};
 use langso_server::store::Store;
 use langso_server::verify::{Report, verify};
@@ -141,7 +140,7 @@ impl World {
             personal_read,
             settle: Vec::new(),
         };
-        Phone::new(identity, Access { set }, self.rng.next_u64())
+        Phone::new(identity, set.into(), self.rng.next_u64())
     }
 
     fn register(&self, identity: &Identity) {

@@ -96,7 +96,7 @@ impl Account {
         store
             .write_blocking(move |tx| {
                 realm::add_account(tx, &account, &username, now_ms)?;
-                realm::grant(tx, account.id, Grant { unit, role }, now_ms)
+                realm::grant(tx, account.id, Grant::new(unit, role), day_of(now_ms)).map(drop)
             })
             .context("the account was not added; is the username taken?")?;
         say(format_args!("account {id}"));

@@ -135,7 +135,7 @@ fn add_account(
             &username,
             now_ms,
         )?;
-        realm::grant(tx, id, Grant { unit, role }, now_ms)
+        realm::grant(tx, id, Grant::new(unit, role), crate::clock::day_of(now_ms)).map(drop)
     })?;
     Ok(id)
 }

@@ -13,10 +13,10 @@ use sync_core::ids::UnitId;
 
 use super::actor::Reader;
 use super::login::{Language, page};
-use super::records::{midnight_ms, open_cursor, seal_cursor};
+use super::records::{open_cursor, seal_cursor};
 use super::{ApiError, page_headers};
 use crate::app::App;
-use crate::clock::{VIETNAM, day_of};
+use crate::clock::{VIETNAM, day_of, midnight_ms};
 use crate::i18n::{Locale, format, has, text};
 use crate::policy::{self, Permit, Read};
 use crate::records::{self, Filter, PhoneRow, RecordRow, Totals};
@@ -127,6 +127,7 @@ pub(super) async fn overview(
     let narrowed = narrow(&reader, &all, &query)?;
     let filter = filter(&query)?;
     let worker = (all.clone(), narrowed);
+    let today = day_of(app.clock.now_ms());
     let (rows, totals, phones) = app
         .store()
         .read(move |conn| {
@@ -134,7 +135,7 @@ pub(super) async fn overview(
             Ok::<_, rusqlite::Error>((
                 records::list(conn, &narrowed, &filter, PAGE + 1)?,
                 records::totals(conn, &all)?,
-                records::phones(conn, &all)?,
+                records::phones(conn, &all, today)?,
             ))
         })
         .await?;

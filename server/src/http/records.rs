@@ -18,7 +18,7 @@ use sync_core::seal::SealedField;
 use super::ApiError;
 use super::actor::Reader;
 use crate::app::App;
-use crate::clock::{VIETNAM, day_of};
+use crate::clock::{day_of, midnight_ms};
 use crate::policy::{self, Permit, Read};
 use crate::realm;
 use crate::records::{self, Filter, RecordRow};
@@ -236,11 +236,6 @@ fn filter(query: &RecordsQuery) -> Result<Filter, ApiError> {
         retracted: query.retracted,
         after,
     })
-}
-
-/// The first instant of a day in Vietnam, UTC milliseconds.
-pub(super) fn midnight_ms(day: Date) -> Option<i64> {
-    Some(VIETNAM.to_timestamp(day.at(0, 0, 0, 0)).ok()?.as_millisecond())
 }
 
 fn limit(wanted: Option<usize>) -> Result<usize, ApiError> {

@@ -249,7 +249,7 @@ impl Authority for DocumentAuthority<'_> {
         self.loaded.owners.get(actor).copied()
     }
 
-    fn may(&self, kind: EditKind) -> bool {
-        self.access.may_edit(self.document.scope(), kind)
+    fn may(&self, kind: EditKind, at_ms: i64) -> bool {
+        self.access.may_edit(self.document.scope(), kind, at_ms)
     }
 }

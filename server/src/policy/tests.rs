@@ -1,3 +1,8 @@
+use std::collections::BTreeSet;
+
+use sync_core::ids::{Month, RealmId, Scope};
+use sync_core::protocol::ScopeSet;
+
 use super::*;
 use crate::tree::Unit;
 
@@ -27,7 +32,7 @@ fn tree() -> Tree {
 
 fn access(role: Role, unit: u64) -> Access {
     Access::of(
-        &[Grant { unit: id(unit), role }],
+        &[Grant::new(id(unit), role)],
         &tree(),
         RealmId::from_parts(1, 1),
         Month(0),
@@ -81,12 +86,12 @@ fn every_role_in_every_place_gets_what_the_table_says() {
             );
             let ledger = class == Ledger;
             assert_eq!(
-                access.may_edit(scope, EditKind::Log),
+                access.may_edit(scope, EditKind::Log, 0),
                 ledger && *writes,
                 "writes: {line}"
             );
             assert_eq!(
-                access.may_edit(scope, EditKind::Settle),
+                access.may_edit(scope, EditKind::Settle, 0),
                 ledger && (*writes || *settles),
                 "settles: {line}"
             );
@@ -104,20 +109,11 @@ fn citizens_data_is_for_those_who_work_with_the_citizens() {
     let expected = |role| matches!(role, Role::Member | Role::Official | Role::Leader);
     for role in Role::ALL {
         assert_eq!(access(role, 2).set.personal_read, expected(role), "{role:?}");
-        let permit = read_records(&[Grant { unit: id(2), role }], &tree(), None).unwrap();
+        let permit = read_records(&[Grant::new(id(2), role)], &tree(), None).unwrap();
         assert_eq!(permit.personal(), expected(role), "{role:?}");
     }
     // One role that may not is enough where keys cannot be told apart.
-    let mixed = [
-        Grant {
-            unit: id(4),
-            role: Role::Member,
-        },
-        Grant {
-            unit: id(3),
-            role: Role::Auditor,
-        },
-    ];
+    let mixed = [Grant::new(id(4), Role::Member), Grant::new(id(3), Role::Auditor)];
     assert!(
         !Access::of(&mixed, &tree(), RealmId::from_parts(1, 1), Month(0))
             .set
@@ -131,10 +127,7 @@ fn without_a_role_nothing_exists() {
     let none = Access::of(&[], &tree(), RealmId::from_parts(1, 1), Month(0));
     assert!(none.set.read.is_empty() && none.set.write.is_empty() && !none.set.personal_read);
     assert!(read_records(&[], &tree(), None).is_none());
-    let member = [Grant {
-        unit: id(4),
-        role: Role::Member,
-    }];
+    let member = [Grant::new(id(4), Role::Member)];
     assert!(read_records(&member, &tree(), Some(id(5))).is_none());
     assert!(read_records(&member, &tree(), Some(id(2))).is_none());
     assert!(read_records(&member, &tree(), Some(id(99))).is_none());
@@ -143,14 +136,100 @@ fn without_a_role_nothing_exists() {
 
 #[test]
 fn an_overview_reaches_the_subtree_of_the_role_and_nothing_else() {
-    let official = [Grant {
-        unit: id(2),
-        role: Role::Official,
-    }];
+    let official = [Grant::new(id(2), Role::Official)];
     assert_eq!(
         read_overview(&official, &tree()).unwrap().units(),
         &BTreeSet::from([id(2), id(4), id(5)])
     );
     let below = read_records(&official, &tree(), Some(id(5))).unwrap();
     assert_eq!(below.units(), &BTreeSet::from([id(5)]));
+}
+
+#[test]
+fn the_right_to_citizens_data_is_held_apart_from_the_role() {
+    let with = |role, personal| Grant {
+        unit: id(2),
+        role,
+        personal,
+    };
+    let admin = [with(Role::Admin, Personal::Read)];
+    assert!(read_records(&admin, &tree(), Some(id(4))).unwrap().personal());
+    let official = [with(Role::Official, Personal::Sealed)];
+    assert!(!read_records(&official, &tree(), Some(id(4))).unwrap().personal());
+    assert!(
+        !Access::of(&official, &tree(), RealmId::from_parts(1, 1), Month(0))
+            .set
+            .personal_read
+    );
+}
+
+#[test]
+fn what_was_inherited_is_read_and_settled_but_not_written() {
+    // 7 was a hamlet that went into 4, 8 a commune that went into 2.
+    let tree = tree().with_successors([(id(7), id(4)), (id(8), id(2))]);
+    let access = |role, unit| {
+        Access::of(
+            &[Grant::new(id(unit), role)],
+            &tree,
+            RealmId::from_parts(1, 1),
+            Month(0),
+        )
+    };
+    let scope = |unit, class| Scope {
+        unit: id(unit),
+        class,
+    };
+    let team = access(Role::Member, 4);
+    assert!(team.set.read.contains(&scope(7, Class::Ledger)));
+    assert!(!team.may_edit(scope(7, Class::Ledger), EditKind::Log, 0));
+    let official = access(Role::Official, 2);
+    assert!(official.set.read.contains(&scope(8, Class::Board)));
+    assert!(official.may_edit(scope(7, Class::Ledger), EditKind::Settle, 0));
+    let elsewhere = access(Role::Official, 3);
+    assert!(!elsewhere.set.read.contains(&scope(7, Class::Ledger)));
+    let permit = read_records(&[Grant::new(id(2), Role::Official)], &tree, Some(id(4))).unwrap();
+    assert_eq!(permit.units(), &BTreeSet::from([id(4), id(7)]));
+    assert!(read_records(&[Grant::new(id(3), Role::Official)], &tree, Some(id(7))).is_none());
+}
+
+#[test]
+fn an_edit_is_judged_as_of_its_own_date() {
+    let scope = |unit| Scope {
+        unit: id(unit),
+        class: Class::Ledger,
+    };
+    let now = access(Role::Member, 4);
+    let before = access(Role::Member, 5);
+    let access = Access {
+        past: vec![Past {
+            from_ms: 100,
+            until_ms: 200,
+            set: before.set,
+        }],
+        ..now
+    };
+    assert!(access.may_edit(scope(4), EditKind::Log, 0));
+    assert!(access.may_edit(scope(5), EditKind::Log, 100) && access.may_edit(scope(5), EditKind::Log, 199));
+    assert!(!access.may_edit(scope(5), EditKind::Log, 99) && !access.may_edit(scope(5), EditKind::Log, 200));
+    assert!(access.write(scope(5)).is_some() && access.write(scope(6)).is_none());
+    assert!(
+        !ScopeSet::may_edit(&access.set, &scope(5), EditKind::Log),
+        "the phone is told what holds today"
+    );
+}
+
+#[test]
+fn management_is_the_admins_and_the_audit_is_read_by_who_only_reads() {
+    let who = |action| -> Vec<Role> {
+        Role::ALL
+            .into_iter()
+            .filter(|role| may(*role, action, Place::Below))
+            .collect()
+    };
+    for action in [Action::ManageUnits, Action::ManageAccounts, Action::ManageDevices] {
+        assert_eq!(who(action), [Role::Admin]);
+        assert!(!may(Role::Admin, action, Place::Above) && !may(Role::Admin, action, Place::Elsewhere));
+    }
+    assert_eq!(who(Action::ReadAudit), [Role::Admin, Role::Auditor]);
+    assert_eq!(who(Action::Judge), [Role::Official, Role::Leader]);
 }

@@ -45,7 +45,7 @@ pub(super) fn check(
                 signer,
             };
             let edit = reader.recognise(change)?;
-            if !signer.authority.may(edit.kind) {
+            if !signer.authority.may(edit.kind, step.node.time_ms) {
                 return Err(Refusal::Quarantined("not_permitted"));
             }
             let creates = edit.creates.is_some().then_some(edit.record);

@@ -11,6 +11,10 @@ use crate::signature::BatchStatement;
 /// After a failed exchange a push is this small, so that a bad connection costs little per attempt.
 const CAUTIOUS_BYTES: usize = 32 * 1024;
 
+const DAY_MS: i64 = 24 * 3600 * 1000;
+/// Vietnam keeps UTC+7 all year round.
+const VIETNAM_MS: i64 = 7 * 3600 * 1000;
+
 /// How much is sent at once, and what is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -63,18 +67,28 @@ impl<S: LocalStore> Replica<S> {
 }
 
 /// How many of `changes` go into one batch of at most `bytes`: at least one, whatever its size.
+///
+/// A batch is of one day, as rights are: when one ended in between, what was made before is not refused with the rest.
 fn fitting(changes: &[StoredChange], bytes: usize) -> usize {
     let mut sum = 0;
     let fits = |change: &&StoredChange| {
         sum += change.bytes.len();
         sum <= bytes
     };
+    let day = changes.first().map(day_made);
     changes
         .iter()
         .take(limits::BATCH_CHANGES)
+        .take_while(|change| Some(day_made(change)) == day)
         .take_while(fits)
         .count()
         .max(1)
+}
+
+/// The day in Vietnam on which a pending change was made, counted from 1970.
+fn day_made(change: &StoredChange) -> i64 {
+    let made_at_ms = change.pending.as_ref().map_or(0, |pending| pending.made_at_ms);
+    (made_at_ms + VIETNAM_MS).div_euclid(DAY_MS)
 }
 
 fn batch(identity: &Identity, open: &OpenDocument, changes: &[StoredChange]) -> (Batch, SentBatch) {

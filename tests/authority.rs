@@ -1,0 +1,260 @@
+//! The table of every route and every kind of caller: what each is answered, walked by real requests.
+//!
+//! A route without a row fails, so whoever adds one has to say here who may call it. What somebody may not see is
+//! answered as if it did not exist (404); only where it is the *kind of caller* that is wrong does it say so.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use jiff::civil::date;
+use langso_server::http::routes;
+use langso_server::policy::Role;
+use sync_core::ids::UnitId;
+
+use crate::harness::office::{Credentials, Office};
+
+/// Who calls. Every one of them asks about the same hamlet.
+const CALLERS: [&str; 9] = [
+    "nobody",
+    "member",
+    "official",
+    "leader",
+    "admin",
+    "auditor",
+    "official elsewhere",
+    "revoked device",
+    "suspended",
+];
+
+/// What a caller sends.
+enum Sends {
+    Nothing,
+    Json(&'static str),
+    Form(&'static str),
+    Exchange,
+}
+
+/// A route, what is asked of it, and what every caller is answered, in the order of [`CALLERS`].
+struct Row {
+    route: (&'static str, &'static str),
+    asks: &'static str,
+    sends: Sends,
+    answers: [u16; 9],
+}
+
+const ANYBODY: [u16; 9] = [200; 9];
+
+fn row(route: (&'static str, &'static str), asks: &'static str, sends: Sends, answers: [u16; 9]) -> Row {
+    Row {
+        route,
+        asks,
+        sends,
+        answers,
+    }
+}
+
+/// `{hamlet}` and `{member}` in what is asked stand for the hamlet and its member's account.
+fn table() -> Vec<Row> {
+    use Sends::{Exchange, Form, Json, Nothing};
+    vec![
+        row(("GET", "/"), "/", Nothing, [303; 9]),
+        row(
+            ("GET", "/admin"),
+            "/admin",
+            Nothing,
+            [303, 403, 200, 200, 200, 200, 200, 403, 303],
+        ),
+        row(("GET", "/healthz"), "/healthz", Nothing, ANYBODY),
+        row(("GET", "/login"), "/login", Nothing, ANYBODY),
+        row(
+            ("POST", "/login"),
+            "/login",
+            Form("username={caller}&password=y"),
+            [401; 9],
+        ),
+        row(
+            ("POST", "/logout"),
+            "/logout",
+            Form("csrf=wrong"),
+            [401, 403, 403, 403, 403, 403, 403, 403, 401],
+        ),
+        row(("GET", "/readyz"), "/readyz", Nothing, ANYBODY),
+        row(
+            ("GET", "/static/langso.css"),
+            "/static/langso.css",
+            Nothing,
+            ANYBODY,
+        ),
+        row(
+            ("GET", "/v1/conflicts"),
+            "/v1/conflicts?unit={hamlet}",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 404, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/enrol"),
+            "/v1/enrol",
+            Json(r#"{"code":"x","public_key":"AAAA"}"#),
+            [400; 9],
+        ),
+        row(
+            ("GET", "/v1/records"),
+            "/v1/records?unit={hamlet}",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 404, 403, 401],
+        ),
+        row(
+            ("GET", "/v1/records"),
+            "/v1/records?unit={hamlet}&include=personal",
+            Nothing,
+            [401, 200, 200, 200, 403, 403, 404, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/sync"),
+            "/v1/sync",
+            Exchange,
+            [401, 200, 200, 200, 200, 200, 200, 403, 200],
+        ),
+        row(("POST", "/v1/token"), "/v1/token", Json("{}"), [400; 9]),
+        row(
+            ("GET", "/v1/units"),
+            "/v1/units",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 200, 403, 401],
+        ),
+    ]
+}
+
+const UNITS: &str = "code,parent_code,level,name
+393,,district,Huyện Vĩnh Lộc
+15367,393,commune,Xã Vĩnh Hưng
+15379,393,commune,Xã Vĩnh Hùng
+15367.01,15367,hamlet,Thôn Một
+15379.01,15379,hamlet,Thôn Hai
+";
+
+/// The office, the callers in order – by session and by device –, and the hamlet.
+fn people() -> (Office, Vec<(Credentials, Credentials)>, UnitId, String) {
+    let office = Office::new(date(2025, 3, 3));
+    office.import(UNITS, date(2024, 1, 1));
+    let [district, commune, other, hamlet] =
+        ["393", "15367", "15379", "15367.01"].map(|code| office.unit(code));
+    let roles = [
+        ("member", Role::Member, hamlet),
+        ("official", Role::Official, commune),
+        ("leader", Role::Leader, district),
+        ("admin", Role::Admin, district),
+        ("auditor", Role::Auditor, district),
+        ("elsewhere", Role::Official, other),
+        ("revoked", Role::Member, hamlet),
+        ("suspended", Role::Leader, district),
+    ];
+    let mut callers = vec![(Credentials::default(), Credentials::default())];
+    let mut member = String::new();
+    for (name, role, unit) in roles {
+        let account = office.account(name, role, unit);
+        let phone = office.phone(account);
+        if name == "member" {
+            member = account.to_string();
+        }
+        let by_device = phone.credentials();
+        let by_session = match name {
+            "revoked" => by_device.clone(),
+            _ => office.log_in(account),
+        };
+        callers.push((by_session, by_device));
+    }
+    let sql = "UPDATE account SET disabled_at = 1 WHERE username = 'suspended';
+               UPDATE device SET revoked_at = 1 WHERE account = (SELECT id FROM account WHERE username = 'revoked')";
+    let done = office.app.store().write_blocking(move |tx| tx.execute_batch(sql));
+    done.unwrap();
+    (office, callers, hamlet, member)
+}
+
+#[test]
+fn every_route_answers_every_caller_as_the_table_says() {
+    let (office, callers, hamlet, member) = people();
+    let rows = table();
+    let listed: BTreeSet<_> = rows.iter().map(|row| row.route).collect();
+    for route in routes() {
+        assert!(
+            listed.contains(&(route.method, route.path)),
+            "{route:?} has no row in the table of tests/authority.rs: say there who may call it",
+        );
+    }
+    let known: BTreeSet<_> = routes().iter().map(|route| (route.method, route.path)).collect();
+    let gone: Vec<_> = listed.difference(&known).collect();
+    assert!(gone.is_empty(), "{gone:?} have rows, but are no routes");
+    let mut printed = format!(
+        "| route | {} |\n|---|{}\n",
+        CALLERS.join(" | "),
+        "---|".repeat(CALLERS.len())
+    );
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let path = row
+            .asks
+            .replace("{hamlet}", &hamlet.to_string())
+            .replace("{member}", &member);
+        write!(printed, "| {} {} ", row.route.0, row.asks).unwrap();
+        for (((by_session, by_device), caller), expected) in callers.iter().zip(CALLERS).zip(row.answers) {
+            office.pass(60_000);
+            let status = match &row.sends {
+                Sends::Nothing => office.get(&path, by_session).status,
+                Sends::Json(body) => {
+                    office
+                        .post(&path, by_session, &serde_json::from_str(body).unwrap())
+                        .status
+                }
+                Sends::Form(body) => {
+                    let body = body.replace("{caller}", &caller.replace(' ', "-"));
+                    office.post_form(&path, by_session, &body).status
+                }
+                Sends::Exchange => {
+                    let request = office
+                        .request(row.route.0, &path, by_device)
+                        .header(header::CONTENT_TYPE, "application/cbor");
+                    office
+                        .send(request.body(Body::from(nothing_new())).unwrap())
+                        .status
+                }
+            };
+            write!(printed, "| {} ", word(status)).unwrap();
+            if status.as_u16() != expected {
+                wrong.push(format!(
+                    "{} {} by {caller}: {status}, not {expected}",
+                    row.route.0, row.asks
+                ));
+            }
+        }
+        printed.push_str("|\n");
+    }
+    println!("{printed}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn nothing_new() -> Vec<u8> {
+    let request = sync_core::protocol::SyncRequest {
+        v: sync_core::protocol::VERSION,
+        epoch: None,
+        token: None,
+        device_time_ms: 0,
+        cursor: None,
+        digest: None,
+        push: Vec::new(),
+        heal: Vec::new(),
+        limits: None,
+        health: None,
+    };
+    minicbor::to_vec(request).unwrap()
+}
+
+fn word(status: StatusCode) -> String {
+    match status.as_u16() {
+        200 => "yes".to_owned(),
+        303 => "→ login".to_owned(),
+        other => other.to_string(),
+    }
+}

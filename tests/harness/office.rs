@@ -1,0 +1,359 @@
+//! An office: the whole application on a directory of its own, spoken to by HTTP, with the time in our hands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use data_encoding::BASE64URL_NOPAD;
+use http_body_util::BodyExt;
+use jiff::civil::Date;
+use langso_server::app::App;
+use langso_server::clock::{Clock, day_of, midnight_ms, random, random_bits};
+use langso_server::config::Config;
+use langso_server::http::router;
+use langso_server::policy::{Grant, Role};
+use langso_server::realm::{self, Account};
+use langso_server::{enrolment, session, units};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use sync_core::edit::{Edit, NewAssistance, Personal};
+use sync_core::ids::{AccountId, DeviceId, RealmId, RecordId, UnitId};
+use sync_core::local_store::{ListQuery, MemoryStore};
+use sync_core::record::Assistance;
+use sync_core::replica::{Identity, Received, Replica};
+use sync_core::seal::SealedField;
+use sync_core::signature::{AssertionStatement, DeviceKey};
+use tower::ServiceExt;
+
+/// An answer.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// How somebody shows who they are.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    pub token: Option<String>,
+    pub cookie: Option<String>,
+    pub csrf: Option<String>,
+}
+
+pub struct Office {
+    pub runtime: tokio::runtime::Runtime,
+    pub app: Arc<App>,
+    router: Router,
+    now_ms: Arc<AtomicI64>,
+    _dir: tempfile::TempDir,
+}
+
+impl Office {
+    /// A realm without units, at eight in the morning of a day.
+    pub fn new(today: Date) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let now_ms = Arc::new(AtomicI64::new(0));
+        let told = Arc::clone(&now_ms);
+        let config = Config {
+            data: dir.path().to_owned(),
+            workers: 2,
+            ..Config::default()
+        };
+        let clock = Clock::manual(move || told.load(Ordering::Relaxed));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        now_ms.store(midnight_ms(today).unwrap() + 8 * 3_600_000, Ordering::Relaxed);
+        let app = App::open(config, clock).unwrap();
+        let router = router(Arc::clone(&app));
+        Self {
+            runtime,
+            app,
+            router,
+            now_ms,
+            _dir: dir,
+        }
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
+    pub fn today(&self) -> Date {
+        day_of(self.now_ms())
+    }
+
+    /// It is eight in the morning of another day.
+    pub fn travel_to(&self, day: Date) {
+        let eight = midnight_ms(day).unwrap() + 8 * 3_600_000;
+        self.now_ms.store(eight, Ordering::Relaxed);
+    }
+
+    pub fn pass(&self, ms: i64) {
+        self.now_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Units that hold from a day on.
+    pub fn import(&self, csv: &str, from: Date) {
+        let rows = units::parse(csv.as_bytes()).unwrap();
+        let fresh = || UnitId::from_parts(1_700_000_000_000, random_bits());
+        self.app
+            .store()
+            .write_blocking(move |tx| units::import(tx, &rows, from, fresh))
+            .unwrap();
+    }
+
+    /// The unit that has a code today.
+    pub fn unit(&self, code: &str) -> UnitId {
+        let day = self.today().to_string();
+        let found = self
+            .app
+            .store()
+            .read_blocking(|conn| units::by_code(conn, code, &day));
+        found.unwrap().unwrap_or_else(|| panic!("no unit {code}"))
+    }
+
+    pub fn account(&self, username: &str, role: Role, unit: UnitId) -> AccountId {
+        let account = Account {
+            id: AccountId::from_parts(self.now_ms() as u64, random_bits()),
+            display_name: username.to_owned(),
+            password_hash: None,
+        };
+        let (id, username) = (account.id, username.to_owned());
+        let (now_ms, today) = (self.now_ms(), self.today());
+        let added = self.app.store().write_blocking(move |tx| {
+            realm::add_account(tx, &account, &username, now_ms)?;
+            realm::grant(tx, id, Grant::new(unit, role), today)
+        });
+        added.unwrap();
+        id
+    }
+
+    /// Somebody who is logged in.
+    pub fn log_in(&self, account: AccountId) -> Credentials {
+        let (secret, csrf, now_ms) = (random(), random::<16>(), self.now_ms());
+        let cookie = self
+            .app
+            .store()
+            .write_blocking(move |tx| session::begin(tx, account, secret, csrf, now_ms))
+            .unwrap();
+        Credentials {
+            token: None,
+            cookie: Some(cookie),
+            csrf: Some(BASE64URL_NOPAD.encode(&csrf)),
+        }
+    }
+
+    pub fn code_for(&self, account: AccountId) -> String {
+        let code = enrolment::code_of(random());
+        let (stored, now_ms) = (code.clone(), self.now_ms());
+        self.app
+            .store()
+            .write_blocking(move |tx| enrolment::add_code(tx, &stored, account, now_ms))
+            .unwrap();
+        code
+    }
+
+    /// A fresh phone, enrolled by a code.
+    pub fn phone(&self, account: AccountId) -> OfficePhone {
+        self.enrol(&self.code_for(account), random_bits() as u64)
+    }
+
+    pub fn enrol(&self, code: &str, seed: u64) -> OfficePhone {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut secret = [0; 32];
+        rng.fill_bytes(&mut secret);
+        let key = DeviceKey::from_seed(secret);
+        let body = json!({ "code": code, "public_key": BASE64URL_NOPAD.encode(&key.public().to_bytes()) });
+        let answer = self.post("/v1/enrol", &Credentials::default(), &body);
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.code());
+        let answer = answer.json();
+        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        let identity = Identity {
+            realm: text("realm").parse::<RealmId>().unwrap(),
+            device: text("device").parse::<DeviceId>().unwrap(),
+            account: text("account").parse::<AccountId>().unwrap(),
+            key,
+        };
+        OfficePhone {
+            replica: Replica::open(MemoryStore::default(), identity).unwrap(),
+            token: text("access_token"),
+            rng,
+        }
+    }
+
+    pub fn get(&self, path: &str, who: &Credentials) -> Answer {
+        self.send(self.request("GET", path, who).body(Body::empty()).unwrap())
+    }
+
+    pub fn post(&self, path: &str, who: &Credentials, body: &Value) -> Answer {
+        let request = self
+            .request("POST", path, who)
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap())
+    }
+
+    pub fn post_form(&self, path: &str, who: &Credentials, body: &str) -> Answer {
+        let request = self
+            .request("POST", path, who)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(body.to_owned())).unwrap())
+    }
+
+    pub fn request(&self, method: &str, path: &str, who: &Credentials) -> axum::http::request::Builder {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &who.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(cookie) = &who.cookie {
+            request = request.header(header::COOKIE, format!("langso_session={cookie}"));
+        }
+        if let Some(csrf) = &who.csrf {
+            request = request.header("x-csrf-token", csrf);
+        }
+        request
+    }
+
+    pub fn send(&self, request: Request<Body>) -> Answer {
+        self.runtime.block_on(async {
+            let response = self.router.clone().oneshot(request).await.unwrap();
+            let (parts, body) = response.into_parts();
+            Answer {
+                status: parts.status,
+                headers: parts.headers,
+                bytes: body.collect().await.unwrap().to_bytes().to_vec(),
+            }
+        })
+    }
+
+    /// One number of the store.
+    pub fn count(&self, sql: &str) -> i64 {
+        self.app
+            .store()
+            .read_blocking(|conn| conn.query_row(sql, [], |row| row.get(0)))
+            .unwrap()
+    }
+}
+
+/// A phone that speaks HTTP to an office.
+pub struct OfficePhone {
+    pub replica: Replica<MemoryStore>,
+    pub token: String,
+    rng: StdRng,
+}
+
+impl OfficePhone {
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            token: Some(self.token.clone()),
+            ..Credentials::default()
+        }
+    }
+
+    /// Records one act of help, offline.
+    pub fn log(&mut self, unit: UnitId, now_ms: i64) -> RecordId {
+        let id = RecordId::from_parts(now_ms as u64, self.rng.next_u64().into());
+        let new = NewAssistance {
+            id,
+            unit,
+            occurred_at_ms: now_ms,
+            category: "dich_vu_cong".into(),
+            procedure: None,
+            channel: "tai_nha".into(),
+            outcome: "hoan_thanh".into(),
+            people: 1,
+            minutes: None,
+            satisfaction: None,
+            personal: Personal([(SealedField::CitizenName, "Nguyễn Thị Lan".to_owned())].into()),
+        };
+        assert!(self.edit(&Edit::LogAssistance(Box::new(new)), now_ms).unwrap());
+        id
+    }
+
+    pub fn edit(
+        &mut self,
+        edit: &Edit,
+        now_ms: i64,
+    ) -> Result<bool, sync_core::replica::ReplicaError<std::convert::Infallible>> {
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        self.replica.edit(edit, now_ms, &mut rng)
+    }
+
+    /// A fresh token for a signed assertion, as an app gets one whose own has expired.
+    pub fn renew(&mut self, office: &Office) {
+        let (identity, mut jti) = (self.replica.identity().clone(), [0; 16]);
+        self.rng.fill_bytes(&mut jti);
+        let statement = AssertionStatement {
+            realm: identity.realm,
+            device: identity.device,
+            time_ms: office.now_ms(),
+            nonce: None,
+            jti,
+        };
+        let signature = statement.sign(&identity.key).0;
+        let body = json!({
+            "device": identity.device.to_string(), "time_ms": statement.time_ms, "jti": BASE64URL_NOPAD.encode(&jti),
+            "signature": BASE64URL_NOPAD.encode(&signature),
+        });
+        let answer = office.post("/v1/token", &Credentials::default(), &body);
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.code());
+        self.token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    }
+
+    /// One exchange.
+    pub fn exchange(&mut self, office: &Office) -> Result<Received, (StatusCode, String)> {
+        let exchange = self.replica.next_request(office.now_ms(), None).unwrap();
+        let mut request = office
+            .request("POST", "/v1/sync", &self.credentials())
+            .header(header::CONTENT_TYPE, "application/cbor");
+        if exchange.body.compressed {
+            request = request.header(header::CONTENT_ENCODING, "zstd");
+        }
+        let answer = office.send(request.body(Body::from(exchange.body.bytes)).unwrap());
+        if !answer.status.is_success() {
+            self.replica.exchange_failed(exchange.id);
+            return Err((answer.status, answer.code()));
+        }
+        let compressed = answer.headers.contains_key(header::CONTENT_ENCODING);
+        let received = self
+            .replica
+            .receive(exchange.id, &answer.bytes, compressed, office.now_ms())
+            .unwrap();
+        if let Some(token) = &received.access_token {
+            self.token.clone_from(token);
+        }
+        Ok(received)
+    }
+
+    /// Exchanges until nothing is left to do.
+    pub fn sync(&mut self, office: &Office) {
+        for _ in 0..100 {
+            match self.exchange(office) {
+                Ok(received) if !received.more => return,
+                Ok(_) => {}
+                Err((_, code)) if code == "token_expired" => self.renew(office),
+                Err(refused) => panic!("{refused:?}"),
+            }
+        }
+        panic!("the exchange does not come to an end");
+    }
+
+    pub fn rows(&self) -> Vec<Assistance> {
+        self.replica.assistances(ListQuery::default()).unwrap()
+    }
+}
