@@ -62,6 +62,17 @@ impl Tree {
                 Some(_) => return Err(TreeError::Orphan(unit.id)),
             }
         }
+        // Neighbours stand in the order of their codes, as officials list them.
+        let Tree {
+            units,
+            children,
+            roots,
+            ..
+        } = &mut tree;
+        let place = |id: &UnitId| units.get(id).map(|unit| (&unit.code, &unit.name));
+        for siblings in children.values_mut().chain([roots]) {
+            siblings.sort_by_cached_key(|id| place(id));
+        }
         // Whoever hangs on a cycle hangs on no root.
         let reached: BTreeSet<UnitId> = tree.roots.iter().flat_map(|root| tree.subtree(*root)).collect();
         match tree.units.keys().find(|id| !reached.contains(id)) {
@@ -120,12 +131,12 @@ impl Tree {
         self.units.values()
     }
 
-    /// Units without a parent.
+    /// Units without a parent, by code.
     pub fn roots(&self) -> &[UnitId] {
         &self.roots
     }
 
-    /// The units right below one.
+    /// The units right below one, by code.
     pub fn children(&self, id: UnitId) -> &[UnitId] {
         self.children.get(&id).map_or(&[], Vec::as_slice)
     }

@@ -126,6 +126,8 @@ pub(super) async fn overview(
         .ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "not_permitted"))?;
     let narrowed = narrow(&reader, &all, &query)?;
     let filter = filter(&query)?;
+    // Who was here a second ago is still in memory alone.
+    app.flush_presence().await;
     let worker = (all.clone(), narrowed);
     let today = day_of(app.clock.now_ms());
     let (rows, totals, phones) = app
