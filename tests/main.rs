@@ -20,7 +20,6 @@ mod conflicts;
 mod convergence;
 mod crashes;
 mod delivery;
-mod hostile;
 mod offline;
 mod refusals;
 mod verification;

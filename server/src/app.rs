@@ -11,6 +11,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use rusqlite::Connection;
 use sync_core::ids::{AccountId, DeviceId, Month, RealmId};
+use sync_core::protocol::ScopeSet;
 use sync_core::signature::DeviceKey;
 use tokio::sync::Semaphore;
 
@@ -92,8 +93,9 @@ impl Authority {
             }));
             from = until;
         }
-        let other = |past: &Past| past.set.write != access.set.write || past.set.settle != access.set.settle;
-        let nothing = |past: &Past| past.set.write.is_empty() && past.set.settle.is_empty();
+        let lists = |set: &ScopeSet| [set.write.clone(), set.settle.clone(), set.answer.clone()];
+        let other = |past: &Past| lists(&past.set) != lists(&access.set);
+        let nothing = |past: &Past| lists(&past.set).iter().all(Vec::is_empty);
         access.past.retain(|past| other(past) && !nothing(past));
         access
     }

@@ -42,12 +42,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 struct DataDir {
     /// The data directory.
-    #[arg(
-        long = "data",
-        env = "LANGSO_DATA",
-        default_value = "langso-data",
-        global = true
-    )]
+    #[arg(long = "data", env = "LANGSO_DATA", default_value = "langso-data")]
     path: PathBuf,
 }
 

@@ -6,7 +6,6 @@
 
 pub mod accounts;
 pub mod app;
-pub mod audit;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -190,16 +190,32 @@ fn reaches(place: Place) -> bool {
     }
 }
 
-/// Directives and remarks come with their own edits; directory and catalogue are the server's.
+/// What a class allows at all – a board is frozen, an acknowledgement is its author's – its table says; here is who.
+/// Directory and catalogue are the server's.
 fn may_edit(role: Role, class: Class, kind: EditKind, place: Place) -> bool {
     match class {
         Class::Ledger => match kind {
-            EditKind::Log | EditKind::Amend | EditKind::Retract => is_team(role, place),
+            EditKind::Create | EditKind::Reply | EditKind::Amend | EditKind::Retract => is_team(role, place),
             EditKind::Settle => is_team(role, place) || (settles(role) && reaches(place)),
         },
-        Class::Acks | Class::Drafts | Class::Board | Class::Remarks | Class::Directory | Class::Catalogue => {
-            false
-        }
+        // Whoever a directive can be for speaks for his own unit: the team of a hamlet, the officials of a commune.
+        Class::Acks => is_team(role, place) || issues(role, place),
+        Class::Drafts | Class::Board => issues(role, place),
+        Class::Remarks => match kind {
+            EditKind::Reply => is_team(role, place) || (settles(role) && reaches(place)),
+            EditKind::Create | EditKind::Amend | EditKind::Retract | EditKind::Settle => {
+                settles(role) && reaches(place)
+            }
+        },
+        Class::Directory | Class::Catalogue => false,
+    }
+}
+
+/// An official of this very unit.
+fn issues(role: Role, place: Place) -> bool {
+    match place {
+        Place::Own => settles(role),
+        Place::Below | Place::Above | Place::Past | Place::Elsewhere => false,
     }
 }
 
@@ -222,7 +238,8 @@ fn settles(role: Role) -> bool {
 fn may_hold(role: Role, class: Class, place: Place) -> bool {
     match place {
         Place::Own | Place::Past => holds_here(role, class),
-        Place::Below => role.reaches_below() && holds_here(role, class),
+        // What is not issued yet is for those who write it.
+        Place::Below => role.reaches_below() && class != Class::Drafts && holds_here(role, class),
         // Directives and names come from above; the catalogue is the whole realm's.
         Place::Above => match class {
             Class::Board | Class::Directory | Class::Catalogue => true,

@@ -1,16 +1,30 @@
 //! Projected rows in SQL: what [`sync_core::projection`] says, written down where queries find it.
 
+mod directives;
+
+use std::collections::BTreeMap;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params};
 use sync_core::projection::RowChange;
-use sync_core::record::Assistance;
+use sync_core::record::{Assistance, Scalar};
 use sync_core::seal::SealedField;
 
 /// Every table of projected rows, with the columns that tell its rows apart.
-pub const TABLES: [(&str, &str); 2] = [("assistance", "record"), ("conflict", "record, field")];
+pub const TABLES: [(&str, &str); 6] = [
+    ("assistance", "record"),
+    ("conflict", "record, field"),
+    ("draft", "record"),
+    ("directive", "record"),
+    ("acknowledgement", "record"),
+    ("remark", "record"),
+];
 
 /// The statements that make these tables, for a store that holds nothing else.
-pub const SCHEMA: &str = include_str!("../../migrations/sqlite/V3__projection.sql");
+pub const SCHEMA: &str = concat!(
+    include_str!("../../migrations/sqlite/V3__projection.sql"),
+    include_str!("../../migrations/sqlite/V6__directives.sql"),
+);
 
 /// Deletes the rows of every document.
 ///
@@ -46,15 +60,19 @@ pub fn read(
 pub fn put(tx: &Transaction<'_>, document: i64, rows: &[RowChange]) -> rusqlite::Result<()> {
     for row in rows {
         match row {
-            RowChange::Assistance(assistance) => put_assistance(tx, document, assistance)?,
+            RowChange::Assistance(row) => put_assistance(tx, document, row)?,
+            RowChange::Draft(row) => directives::put_draft(tx, document, row)?,
+            RowChange::Directive(row) => directives::put_directive(tx, document, row)?,
+            RowChange::Acknowledgement(row) => directives::put_acknowledgement(tx, document, row)?,
+            RowChange::Remark(row) => directives::put_remark(tx, document, row)?,
         }
+        put_conflicts(tx, document, row)?;
     }
     Ok(())
 }
 
 fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusqlite::Result<()> {
     let sealed = |field| row.sealed.get(&field);
-    let unknown = (!row.unknown.is_empty()).then(|| minicbor::to_vec(&row.unknown).unwrap_or_default());
     tx.prepare_cached(
         "INSERT OR REPLACE INTO assistance
            (record, document, unit, occurred_at, category, procedure, channel, outcome, people, minutes, satisfaction,
@@ -84,22 +102,27 @@ fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusq
         sealed(SealedField::CitizenPhone),
         sealed(SealedField::CitizenId),
         sealed(SealedField::Note),
-        unknown,
+        unknown(&row.unknown),
     ])?;
-    put_conflicts(tx, document, row)
+    Ok(())
 }
 
-fn put_conflicts(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusqlite::Result<()> {
+/// Fields that this version does not know, as they stand in a column.
+fn unknown(fields: &BTreeMap<String, Scalar>) -> Option<Vec<u8>> {
+    (!fields.is_empty()).then(|| minicbor::to_vec(fields).unwrap_or_default())
+}
+
+fn put_conflicts(tx: &Transaction<'_>, document: i64, row: &RowChange) -> rusqlite::Result<()> {
     tx.prepare_cached("DELETE FROM conflict WHERE record = ?")?
-        .execute([row.id.to_bytes()])?;
-    for conflict in &row.conflicts {
+        .execute([row.record().to_bytes()])?;
+    for conflict in row.conflicts() {
         tx.prepare_cached(
             r#"INSERT INTO conflict (record, field, unit, document, "values") VALUES (?, ?, ?, ?, ?)"#,
         )?
         .execute(params![
-            row.id.to_bytes(),
+            row.record().to_bytes(),
             conflict.field,
-            row.document.unit().to_bytes(),
+            row.document().unit().to_bytes(),
             document,
             minicbor::to_vec(&conflict.values).unwrap_or_default(),
         ])?;

@@ -13,7 +13,7 @@ pub mod ledger;
 pub mod remarks;
 pub mod schema;
 
-mod read;
+pub(crate) mod read;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -210,7 +210,7 @@ fn put(tx: &mut Transaction<'_>, records: &ObjId, write: &Write) -> Result<(), A
             .map_or_else(|| records.clone(), |(_, map)| map)
     };
     for (key, value) in &write.puts {
-        tx.put(&map, &**key, value.clone())?;
+        tx.put(&map, &**key, value.to_automerge())?;
     }
     for key in &write.clears {
         tx.delete(&map, *key)?;

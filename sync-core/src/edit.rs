@@ -2,20 +2,30 @@
 //!
 //! One edit becomes one change. [`Edit::prepare`] turns an intent into the plain [`Write`] that makes it, or says why
 //! it may not be; admission recognises the same intents in changes from outside ([`EditKind`]) and asks the policy
-//! about them, not only about the document.
+//! about them, not only about the document. Both go by the table of the document's class
+//! ([`crate::document::schema`]): which fields there are, who may set them, whether the record is signed.
+
+mod acknowledgement;
+mod assistance;
+mod directive;
+mod remark;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use automerge::ScalarValue;
 use automerge::transaction::CommitOptions;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::document::schema::Misfit;
-use crate::document::{Document, ledger};
+use crate::document::schema::{Misfit, Rule};
+use crate::document::{Document, drafts, ledger};
 use crate::ids::{AccountId, ActorId, Class, DeviceId, RecordId, UnitId};
-use crate::record::{RetractReason, Scalar};
+use crate::record::{Fields, RetractReason, Scalar};
 use crate::seal::{RecordKey, SealError, SealedField, seal};
+use crate::signature::{DeviceKey, RecordStatement};
+pub use acknowledgement::NewAcknowledgement;
+pub use assistance::{AssistanceField, NewAssistance, Personal};
+pub use directive::{DraftField, NewDirective, NewDraft};
+pub use remark::NewRemark;
 
 /// Whose edit it is, where and when it is made.
 #[derive(Clone, Debug)]
@@ -28,6 +38,10 @@ pub struct Author {
     pub actor: ActorId,
     /// The device's clock, corrected by the last server time, UTC milliseconds.
     pub now_ms: i64,
+    /// The device's clock as it stands.
+    pub device_now_ms: i64,
+    /// What the device signs records with, where their class asks for it.
+    pub key: DeviceKey,
 }
 
 impl Author {
@@ -58,6 +72,26 @@ pub enum Edit {
         /// Why.
         reason: RetractReason,
     },
+    /// Begin a directive.
+    StartDraft(Box<NewDraft>),
+    /// Go on writing.
+    ReviseDraft {
+        /// Which draft.
+        record: RecordId,
+        /// The fields, with their new values.
+        fields: Vec<DraftField>,
+    },
+    /// Give a draft up. It stays readable.
+    DiscardDraft {
+        /// Which draft.
+        record: RecordId,
+    },
+    /// Put a directive on the board. It never changes afterwards.
+    IssueDirective(Box<NewDirective>),
+    /// Say how far a directive has come.
+    Acknowledge(Box<NewAcknowledgement>),
+    /// Say something to a record, or answer.
+    Remark(Box<NewRemark>),
     /// Choose one of several current values.
     SettleConflict {
         /// Which record.
@@ -69,94 +103,13 @@ pub enum Edit {
     },
 }
 
-/// An act of help as it is first recorded.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewAssistance {
-    /// Its identity, new.
-    pub id: RecordId,
-    /// The hamlet in whose ledger it goes.
-    pub unit: UnitId,
-    /// When the help was given, UTC milliseconds.
-    pub occurred_at_ms: i64,
-    /// Code of the catalogue.
-    pub category: String,
-    /// National code of the procedure.
-    pub procedure: Option<String>,
-    /// How it was given (code).
-    pub channel: String,
-    /// What came of it (code).
-    pub outcome: String,
-    /// How many people were helped, at least 1.
-    pub people: u32,
-    /// How long it took.
-    pub minutes: Option<u32>,
-    /// 1–5.
-    pub satisfaction: Option<u8>,
-    /// Personal data in the clear; sealed before anything else happens to it.
-    pub personal: Personal,
-}
-
-/// Personal data in the clear. `Debug` shows which fields there are, never what they say.
-#[derive(Clone, PartialEq, Default)]
-pub struct Personal(pub BTreeMap<SealedField, String>);
-
-impl std::fmt::Debug for Personal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-/// One field of a record and its new value.
-#[derive(Clone, PartialEq)]
-pub enum AssistanceField {
-    /// When the help was given, UTC milliseconds.
-    OccurredAt(i64),
-    /// Code of the catalogue.
-    Category(String),
-    /// National code of the procedure.
-    Procedure(Option<String>),
-    /// How it was given.
-    Channel(String),
-    /// What came of it.
-    Outcome(String),
-    /// How many people.
-    People(u32),
-    /// How long.
-    Minutes(Option<u32>),
-    /// 1–5.
-    Satisfaction(Option<u8>),
-    /// Personal data in the clear.
-    Personal(SealedField, Option<String>),
-}
-
-impl std::fmt::Debug for AssistanceField {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "AssistanceField({})", self.key())
-    }
-}
-
-impl AssistanceField {
-    /// The field's key in the document.
-    pub fn key(&self) -> &'static str {
-        match self {
-            AssistanceField::OccurredAt(_) => ledger::OCCURRED_AT,
-            AssistanceField::Category(_) => ledger::CATEGORY,
-            AssistanceField::Procedure(_) => ledger::PROCEDURE,
-            AssistanceField::Channel(_) => ledger::CHANNEL,
-            AssistanceField::Outcome(_) => ledger::OUTCOME,
-            AssistanceField::People(_) => ledger::PEOPLE,
-            AssistanceField::Minutes(_) => ledger::MINUTES,
-            AssistanceField::Satisfaction(_) => ledger::SATISFACTION,
-            AssistanceField::Personal(field, _) => field.key(),
-        }
-    }
-}
-
-/// Which intent an edit is, or a change from outside turned out to be. The policy decides on these.
+/// Which intent an edit is, or a change from outside turned out to be. The policy decides on these, class by class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EditKind {
     /// A new record.
-    Log,
+    Create,
+    /// A new record that answers another one.
+    Reply,
     /// New values of fields.
     Amend,
     /// A record taken back.
@@ -165,12 +118,26 @@ pub enum EditKind {
     Settle,
 }
 
+/// Where an edit goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Into a unit's document of this class for the day, as a new record.
+    New {
+        /// Whose document.
+        unit: UnitId,
+        /// Which of them.
+        class: Class,
+    },
+    /// To where the record is.
+    Existing,
+}
+
 /// The plain operations of one edit.
 #[derive(Clone, Debug)]
 pub struct Write {
     pub(crate) record: RecordId,
     pub(crate) create: bool,
-    pub(crate) puts: Vec<(Cow<'static, str>, ScalarValue)>,
+    pub(crate) puts: Vec<(Cow<'static, str>, Scalar)>,
     pub(crate) clears: Vec<&'static str>,
 }
 
@@ -197,6 +164,12 @@ pub enum EditError {
     /// The key of the record is not here: this account may not read its personal data.
     #[error("the key of record {0} is not here")]
     NoKey(RecordId),
+    /// The fields do not make a record together.
+    #[error("{0}")]
+    Record(Misfit),
+    /// A draft cannot be issued: this field is missing, in conflict, or names what cannot be meant.
+    #[error("the draft is not ready: {0}")]
+    NotReady(String),
     /// The field has one value, or the value chosen is none of them.
     #[error("no such conflict")]
     NoSuchConflict,
@@ -212,7 +185,13 @@ impl EditError {
             EditError::WrongClass => "wrong_class",
             EditError::NoSuchRecord(_) => "no_such_record",
             EditError::RecordExists(_) => "record_exists",
+            EditError::Field {
+                misfit: Misfit::Secret,
+                ..
+            } => "secret_class",
             EditError::Field { .. } => "field",
+            EditError::Record(misfit) => misfit.code(),
+            EditError::NotReady(_) => "not_ready",
             EditError::NoKey(_) => "no_key",
             EditError::NoSuchConflict => "no_such_conflict",
             EditError::Seal(error) => error.code(),
@@ -225,19 +204,61 @@ impl Edit {
     pub fn record(&self) -> RecordId {
         match self {
             Edit::LogAssistance(new) => new.id,
+            Edit::StartDraft(new) => new.id,
+            Edit::IssueDirective(new) => new.id,
+            Edit::Acknowledge(new) => new.id,
+            Edit::Remark(new) => new.id,
             Edit::AmendAssistance { record, .. }
             | Edit::RetractAssistance { record, .. }
+            | Edit::ReviseDraft { record, .. }
+            | Edit::DiscardDraft { record }
             | Edit::SettleConflict { record, .. } => *record,
+        }
+    }
+
+    /// Where it goes.
+    pub fn place(&self) -> Place {
+        let new = |unit, class| Place::New { unit, class };
+        match self {
+            Edit::LogAssistance(edit) => new(edit.unit, Class::Ledger),
+            Edit::StartDraft(edit) => new(edit.unit, Class::Drafts),
+            Edit::IssueDirective(edit) => new(edit.unit, Class::Board),
+            Edit::Acknowledge(edit) => new(edit.unit, Class::Acks),
+            Edit::Remark(edit) => new(edit.unit, Class::Remarks),
+            Edit::AmendAssistance { .. }
+            | Edit::RetractAssistance { .. }
+            | Edit::ReviseDraft { .. }
+            | Edit::DiscardDraft { .. }
+            | Edit::SettleConflict { .. } => Place::Existing,
         }
     }
 
     /// Which intent it is.
     pub fn kind(&self) -> EditKind {
         match self {
-            Edit::LogAssistance(_) => EditKind::Log,
-            Edit::AmendAssistance { .. } => EditKind::Amend,
-            Edit::RetractAssistance { .. } => EditKind::Retract,
+            Edit::Remark(new) if new.answers.is_some() => EditKind::Reply,
+            Edit::LogAssistance(_)
+            | Edit::StartDraft(_)
+            | Edit::IssueDirective(_)
+            | Edit::Acknowledge(_)
+            | Edit::Remark(_) => EditKind::Create,
+            Edit::AmendAssistance { .. } | Edit::ReviseDraft { .. } => EditKind::Amend,
+            Edit::RetractAssistance { .. } | Edit::DiscardDraft { .. } => EditKind::Retract,
             Edit::SettleConflict { .. } => EditKind::Settle,
+        }
+    }
+
+    /// The class of documents it belongs in; choosing a value belongs in any.
+    fn class(&self) -> Option<Class> {
+        match self {
+            Edit::LogAssistance(_) | Edit::AmendAssistance { .. } | Edit::RetractAssistance { .. } => {
+                Some(Class::Ledger)
+            }
+            Edit::StartDraft(_) | Edit::ReviseDraft { .. } | Edit::DiscardDraft { .. } => Some(Class::Drafts),
+            Edit::IssueDirective(_) => Some(Class::Board),
+            Edit::Acknowledge(_) => Some(Class::Acks),
+            Edit::Remark(_) => Some(Class::Remarks),
+            Edit::SettleConflict { .. } => None,
         }
     }
 
@@ -251,11 +272,11 @@ impl Edit {
         author: &Author,
         key: Option<&RecordKey>,
     ) -> Result<Write, EditError> {
-        if document.id().class() != Class::Ledger {
+        if self.class().is_some_and(|class| class != document.id().class()) {
             return Err(EditError::WrongClass);
         }
         let record = self.record();
-        let create = matches!(self, Edit::LogAssistance(_));
+        let create = self.place() != Place::Existing;
         match (create, document.has_record(record)) {
             (true, true) => return Err(EditError::RecordExists(record)),
             (false, false) => return Err(EditError::NoSuchRecord(record)),
@@ -272,10 +293,23 @@ impl Edit {
             },
         };
         match self {
-            Edit::LogAssistance(new) => draft.log(new, author)?,
-            Edit::AmendAssistance { fields, .. } => fields.iter().try_for_each(|field| draft.field(field))?,
+            Edit::LogAssistance(new) => new.write(&mut draft, author)?,
+            Edit::AmendAssistance { fields, .. } => {
+                fields.iter().try_for_each(|field| field.write(&mut draft))?;
+            }
             Edit::RetractAssistance { reason, .. } => draft.put(ledger::RETRACTED, text(reason.code()))?,
+            Edit::StartDraft(new) => new.write(&mut draft, author)?,
+            Edit::ReviseDraft { fields, .. } => {
+                fields.iter().try_for_each(|field| field.write(&mut draft))?;
+            }
+            Edit::DiscardDraft { .. } => draft.put(drafts::DISCARDED, text(drafts::DISCARDED))?,
+            Edit::IssueDirective(new) => new.write(&mut draft, author)?,
+            Edit::Acknowledge(new) => new.write(&mut draft, author)?,
+            Edit::Remark(new) => new.write(&mut draft, author)?,
             Edit::SettleConflict { field, value, .. } => draft.settle(field, value)?,
+        }
+        if create {
+            draft.finish(author)?;
         }
         Ok(draft.write)
     }
@@ -288,62 +322,43 @@ struct Draft<'a> {
     write: Write,
 }
 
+impl Write {
+    /// Of two things said about one field in one edit the last counts.
+    fn forget(&mut self, key: &str) {
+        self.puts.retain(|(put, _)| put != key);
+        self.clears.retain(|clear| *clear != key);
+    }
+}
+
 impl Draft<'_> {
-    fn log(&mut self, new: &NewAssistance, author: &Author) -> Result<(), EditError> {
-        self.field(&AssistanceField::OccurredAt(new.occurred_at_ms))?;
-        self.field(&AssistanceField::Category(new.category.clone()))?;
-        self.set(ledger::PROCEDURE, new.procedure.as_deref().map(text))?;
-        self.field(&AssistanceField::Channel(new.channel.clone()))?;
-        self.field(&AssistanceField::Outcome(new.outcome.clone()))?;
-        self.field(&AssistanceField::People(new.people))?;
-        self.set(ledger::MINUTES, new.minutes.map(|n| int(n.into())))?;
-        self.set(ledger::SATISFACTION, new.satisfaction.map(|n| int(n.into())))?;
-        self.put(
-            ledger::RECORDED_BY,
-            ScalarValue::Bytes(author.account.to_bytes().to_vec()),
-        )?;
-        self.put(
-            ledger::DEVICE,
-            ScalarValue::Bytes(author.device.to_bytes().to_vec()),
-        )?;
-        self.put(ledger::RECORDED_AT, int(author.now_ms))?;
-        for (field, clear) in &new.personal.0 {
-            self.personal(*field, Some(clear))?;
-        }
-        Ok(())
-    }
-
-    fn field(&mut self, field: &AssistanceField) -> Result<(), EditError> {
-        let key = field.key();
-        match field {
-            AssistanceField::OccurredAt(n) => self.put(key, int(*n)),
-            AssistanceField::Category(code)
-            | AssistanceField::Channel(code)
-            | AssistanceField::Outcome(code) => self.put(key, text(code)),
-            AssistanceField::Procedure(code) => self.set(key, code.as_deref().map(text)),
-            AssistanceField::People(n) => self.put(key, int((*n).into())),
-            AssistanceField::Minutes(n) => self.set(key, n.map(|n| int(n.into()))),
-            AssistanceField::Satisfaction(n) => self.set(key, n.map(|n| int(n.into()))),
-            AssistanceField::Personal(field, clear) => self.personal(*field, clear.as_deref()),
-        }
-    }
-
-    fn personal(&mut self, field: SealedField, clear: Option<&str>) -> Result<(), EditError> {
-        let record = self.write.record;
-        let sealed = match clear.map(str::trim).filter(|clear| !clear.is_empty()) {
-            None => None,
-            Some(clear) => {
-                let key = self.key.ok_or(EditError::NoKey(record))?;
-                Some(ScalarValue::Bytes(seal(
-                    key,
-                    &self.document.id(),
-                    record,
-                    field,
-                    clear,
-                )?))
+    /// What the table of the class asks of every new record: its author, that it is whole, its signature.
+    fn finish(&mut self, author: &Author) -> Result<(), EditError> {
+        let schema = self.document.schema();
+        for field in schema.fields {
+            match field.rule {
+                Rule::Author => self.put(field.key, Scalar::Bytes(author.account.to_bytes().to_vec()))?,
+                Rule::Device => self.put(field.key, Scalar::Bytes(author.device.to_bytes().to_vec()))?,
+                Rule::Fixed | Rule::Initial | Rule::Required | Rule::Optional | Rule::Later => {}
             }
-        };
-        self.set(field.key(), sealed)
+        }
+        let mut fields: Fields = self
+            .write
+            .puts
+            .iter()
+            .cloned()
+            .map(|(key, value)| (key.into_owned(), value))
+            .collect();
+        if let Some(key) = schema.signature() {
+            let statement = RecordStatement {
+                document: self.document.id(),
+                record: self.write.record,
+                fields: &fields,
+            };
+            let signature = Scalar::Bytes(statement.sign(&author.key).0.to_vec());
+            self.put(key, signature.clone())?;
+            fields.insert(key.to_owned(), signature);
+        }
+        schema.judge_new(&fields).map(drop).map_err(EditError::Record)
     }
 
     fn settle(&mut self, field: &str, value: &Scalar) -> Result<(), EditError> {
@@ -357,50 +372,69 @@ impl Draft<'_> {
         }
         self.write
             .puts
-            .push((Cow::Owned(field.to_owned()), value.to_automerge()));
+            .push((Cow::Owned(field.to_owned()), value.clone()));
         Ok(())
     }
 
-    fn set(&mut self, key: &'static str, value: Option<ScalarValue>) -> Result<(), EditError> {
+    fn seal(&mut self, field: SealedField, clear: Option<&str>) -> Result<(), EditError> {
+        let record = self.write.record;
+        let sealed = match clear.map(str::trim).filter(|clear| !clear.is_empty()) {
+            None => None,
+            Some(clear) => {
+                let key = self.key.ok_or(EditError::NoKey(record))?;
+                let sealed = seal(key, &self.document.id(), record, field, clear)?;
+                Some(Scalar::Bytes(sealed))
+            }
+        };
+        self.set(field.key(), sealed)
+    }
+
+    fn set(&mut self, key: &'static str, value: Option<Scalar>) -> Result<(), EditError> {
         match value {
             Some(value) => self.put(key, value),
             // A new record has nothing to clear.
             None if self.write.create => Ok(()),
             None => {
+                self.write.forget(key);
                 self.write.clears.push(key);
                 Ok(())
             }
         }
     }
 
-    fn put(&mut self, key: &'static str, value: ScalarValue) -> Result<(), EditError> {
-        let judged = self.document.schema().judge(key, &value);
+    fn put(&mut self, key: &'static str, value: Scalar) -> Result<(), EditError> {
+        let judged = self.document.schema().judge(key, &value.to_automerge());
         judged.map_err(|misfit| EditError::Field {
             field: key.to_owned(),
             misfit,
         })?;
+        self.write.forget(key);
         self.write.puts.push((Cow::Borrowed(key), value));
         Ok(())
     }
 }
 
 impl Scalar {
+    fn id(record: RecordId) -> Self {
+        Scalar::Bytes(record.to_bytes().to_vec())
+    }
+
     pub(crate) fn to_automerge(&self) -> ScalarValue {
         match self {
             Scalar::Text(text) => ScalarValue::Str(text.into()),
             Scalar::Bytes(bytes) => ScalarValue::Bytes(bytes.clone()),
-            Scalar::Int(n) => int(*n),
+            Scalar::Int(n) => ScalarValue::Int(*n),
             Scalar::Bool(truth) => ScalarValue::Boolean(*truth),
             Scalar::Null => ScalarValue::Null,
         }
     }
 }
 
-/// Text as it is stored: NFC, without blanks around it.
-fn text(raw: &str) -> ScalarValue {
-    ScalarValue::Str(raw.trim().nfc().collect::<String>().into())
+/// Text as it is stored: NFC, without blanks around it, lines ended by one character.
+fn text(raw: &str) -> Scalar {
+    Scalar::Text(raw.replace("\r\n", "\n").trim().nfc().collect())
 }
 
-fn int(n: i64) -> ScalarValue {
-    ScalarValue::Int(n)
+fn int(n: i64) -> Scalar {
+    Scalar::Int(n)
 }

@@ -14,8 +14,6 @@ pub mod admission;
 pub mod digest;
 pub mod document;
 pub mod edit;
-#[cfg(any(test, feature = "forge"))]
-pub mod forge;
 pub mod ids;
 pub mod local_store;
 pub mod preflight;

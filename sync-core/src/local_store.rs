@@ -16,7 +16,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::digest::DigestSum;
-use crate::ids::{ChangeHash, DocumentId, RecordId, UnitId};
+use crate::ids::{ChangeHash, Class, DocumentId, RecordId, UnitId};
 use crate::projection::RowChange;
 use crate::protocol::{Epoch, ExchangeToken, ScopeSet};
 use crate::record::Assistance;
@@ -152,11 +152,13 @@ pub struct DocumentUpdate {
 /// Which records a list shows, newest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
-    /// Of this hamlet alone.
+    /// Of this unit alone.
     pub unit: Option<UnitId>,
-    /// Helped at or after this time, UTC milliseconds.
+    /// About this: a directive, or the record of a remark.
+    pub about: Option<RecordId>,
+    /// At or after this time – help given, directive issued –, UTC milliseconds.
     pub from_ms: Option<i64>,
-    /// Helped before this time, UTC milliseconds.
+    /// Before this time, UTC milliseconds.
     pub until_ms: Option<i64>,
     /// Only those with conflicts.
     pub in_conflict: Option<bool>,
@@ -184,8 +186,22 @@ pub trait LocalStore {
     /// The key of a record.
     fn key(&self, record: RecordId) -> Result<Option<RecordKey>, Self::Error>;
 
-    /// Records for a list, newest first.
-    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>, Self::Error>;
+    /// Records of one class for a list, newest first.
+    fn rows(&self, class: Class, query: ListQuery) -> Result<Vec<RowChange>, Self::Error>;
+
+    /// Assistance records for a list, newest first.
+    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>, Self::Error> {
+        let rows = self.rows(Class::Ledger, query)?.into_iter();
+        Ok(rows
+            .filter_map(|row| match row {
+                RowChange::Assistance(row) => Some(*row),
+                RowChange::Draft(_)
+                | RowChange::Directive(_)
+                | RowChange::Acknowledgement(_)
+                | RowChange::Remark(_) => None,
+            })
+            .collect())
+    }
 
     /// Saves an edit: from here on it is never lost.
     fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Self::Error>;

@@ -479,13 +479,21 @@ pub struct ScopeSet {
     /// Scopes in which the account may settle conflicts and nothing else, ascending.
     #[cbor(n(5), skip_if = "Vec::is_empty", default)]
     pub settle: Vec<Scope>,
+    /// Scopes in which the account may answer and nothing else, ascending.
+    #[cbor(n(6), skip_if = "Vec::is_empty", default)]
+    pub answer: Vec<Scope>,
 }
 
 impl ScopeSet {
     /// Whether the account may make edits of this kind in documents of a scope.
     pub fn may_edit(&self, scope: &Scope, kind: EditKind) -> bool {
         let in_scopes = |scopes: &[Scope]| scopes.binary_search(scope).is_ok();
-        in_scopes(&self.write) || (kind == EditKind::Settle && in_scopes(&self.settle))
+        in_scopes(&self.write)
+            || match kind {
+                EditKind::Settle => in_scopes(&self.settle),
+                EditKind::Reply => in_scopes(&self.answer),
+                EditKind::Create | EditKind::Amend | EditKind::Retract => false,
+            }
     }
 
     /// Whether documents like this one come down.

@@ -4,6 +4,13 @@
 //! document is [`crate::document`]. Sealed fields are ciphertext here: opening them takes a key and is done where
 //! somebody with the right to read them looks at a record.
 
+mod acknowledgement;
+mod code;
+mod directive;
+mod remark;
+mod secrecy;
+mod targets;
+
 use std::collections::BTreeMap;
 
 use minicbor::data::Type;
@@ -13,6 +20,14 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::{AccountId, DeviceId, DocumentId, RecordId};
 use crate::seal::SealedField;
+pub use acknowledgement::{Acknowledgement, Origin, Stage};
+pub use directive::{Asks, Directive, Draft, Issue, Relation, Urgency};
+pub use remark::{Remark, RemarkKind};
+pub use secrecy::bears_secrecy;
+pub use targets::{Reach, Target, Targets};
+
+/// The fields of a record under their keys, before they get their types.
+pub type Fields = BTreeMap<String, Scalar>;
 
 /// A scalar of a document.
 #[derive(Clone, Debug, PartialEq)]

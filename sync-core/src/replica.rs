@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 
 use crate::digest::DigestSum;
-use crate::edit::{Author, Edit, EditError, EditKind, Personal};
+use crate::edit::{Author, Edit, EditError, EditKind, Personal, Place};
 use crate::ids::{AccountId, ActorId, DeviceId, DocumentId, Month, RealmId, RecordId, Scope};
 use crate::local_store::{
     DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, SyncState,
@@ -161,17 +161,23 @@ impl<S: LocalStore> Replica<S> {
     /// # Errors
     /// [`ReplicaError`]; nothing was changed.
     pub fn edit(&mut self, edit: &Edit, now_ms: i64, rng: &mut impl CryptoRng) -> Result<bool, S> {
-        let now_ms = self.corrected(now_ms);
+        let (device_now_ms, now_ms) = (now_ms, self.corrected(now_ms));
         let id = self.document_for(edit, now_ms)?;
         self.check_scope(id.scope(), edit.kind())?;
         let fresh_actor: [u8; 16] = random(rng);
         let fresh_seed = KeySeed::from_bytes(random(rng));
         let stored_key = self.store.key(edit.record()).map_err(ReplicaError::Store)?;
-        let (account, device) = (self.identity.account, self.identity.device);
+        let Identity {
+            account,
+            device,
+            ref key,
+            ..
+        } = self.identity;
+        let signing = key.clone();
 
         let open = self.open_document(id)?;
         let seed = open.seed.clone().unwrap_or(fresh_seed);
-        let creates = matches!(edit, Edit::LogAssistance(_));
+        let creates = edit.place() != Place::Existing && open.document.schema().has_sealed();
         let key = if creates {
             Some(seed.record_key(edit.record()))
         } else {
@@ -186,6 +192,8 @@ impl<S: LocalStore> Replica<S> {
             device,
             actor,
             now_ms,
+            device_now_ms,
+            key: signing,
         };
         let write = edit.prepare(&open.document, &author, key.as_ref())?;
 
@@ -313,16 +321,15 @@ impl<S: LocalStore> Replica<S> {
 
     /// The document that an edit goes into: a new record into the month of the day, anything else to its record.
     fn document_for(&self, edit: &Edit, now_ms: i64) -> Result<DocumentId, S> {
-        match edit {
-            Edit::LogAssistance(new) => {
+        match edit.place() {
+            Place::New { unit, class } => {
                 let month = Month::of_millis(now_ms).ok_or(ReplicaError::Clock)?;
-                Ok(DocumentId::ledger(new.unit, month))
+                DocumentId::new(class, unit, Some(month)).ok_or(ReplicaError::Edit(EditError::WrongClass))
             }
-            Edit::AmendAssistance { record, .. }
-            | Edit::RetractAssistance { record, .. }
-            | Edit::SettleConflict { record, .. } => {
-                let document = self.store.document_of(*record).map_err(ReplicaError::Store)?;
-                document.ok_or(ReplicaError::Edit(EditError::NoSuchRecord(*record)))
+            Place::Existing => {
+                let record = edit.record();
+                let document = self.store.document_of(record).map_err(ReplicaError::Store)?;
+                document.ok_or(ReplicaError::Edit(EditError::NoSuchRecord(record)))
             }
         }
     }

@@ -4,6 +4,7 @@
 //! holds every identity in full, so that a signature for one purpose, realm or device is worth nothing for another.
 //! The tokens that the server issues are JWTs and its own affair.
 
+mod record;
 mod statement;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
 
 use crate::ids::fixed_bytes;
+pub use record::RecordStatement;
 pub use statement::{AssertionStatement, BatchStatement, EnrolmentStatement};
 
 /// The signature is not one of this key over this message.

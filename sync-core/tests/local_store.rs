@@ -35,7 +35,7 @@ fn a_file_of_another_program_or_a_newer_version_is_refused() {
     assert_eq!(SqliteStore::open(&path).unwrap_err().code(), "store_foreign");
     let path = dir.path().join("newer.db");
     drop(SqliteStore::open(&path).unwrap());
-    let raise = "UPDATE refinery_schema_history SET version = 9999";
+    let raise = "UPDATE refinery_schema_history SET version = 9999 WHERE version = (SELECT max(version) FROM refinery_schema_history)";
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(raise)

@@ -1,10 +1,10 @@
 //! A store in which the phone can die before or after any step.
 
-use sync_core::ids::{DocumentId, RecordId};
+use sync_core::ids::{Class, DocumentId, RecordId};
 use sync_core::local_store::{
     DocumentSummary, ListQuery, LocalStore, MemoryStore, SavedEdit, StoredDocument, SyncState, Update,
 };
-use sync_core::record::Assistance;
+use sync_core::projection::RowChange;
 use sync_core::seal::RecordKey;
 
 /// The phone died.
@@ -72,8 +72,8 @@ impl LocalStore for MortalStore {
         fine(self.inner.key(record))
     }
 
-    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>, Died> {
-        fine(self.inner.assistances(query))
+    fn rows(&self, class: Class, query: ListQuery) -> Result<Vec<RowChange>, Died> {
+        fine(self.inner.rows(class, query))
     }
 
     fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Died> {

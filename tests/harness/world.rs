@@ -139,6 +139,7 @@ impl World {
             since: Month(0),
             personal_read,
             settle: Vec::new(),
+            answer: Vec::new(),
         };
         Phone::new(identity, set.into(), self.rng.next_u64())
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sync_core::edit::Edit;
 use sync_core::ids::{AccountId, DeviceId, RealmId, RecordId};
 use sync_core::local_store::{ListQuery, LocalStore};
-use sync_core::protocol::{Body, CONTENT_TYPE};
+use sync_core::protocol::CONTENT_TYPE;
 use sync_core::record::Assistance;
 use sync_core::replica::{Identity, Received, Replica, ReplicaError};
 use sync_core::seal::SealedField;
@@ -160,7 +160,20 @@ impl<S: LocalStore> Phone<S> {
     pub async fn exchange(&mut self, fate: Fate) -> anyhow::Result<Option<Received>> {
         let made = tokio::task::block_in_place(|| self.replica.next_request(self.clock.now_ms(), None));
         let exchange = opened(made)?;
-        let Some(answer) = self.post(&exchange.body, fate).await? else {
+        let bearer = format!("Bearer {}", self.token);
+        let mut headers = vec![
+            (header::AUTHORIZATION, bearer.as_str()),
+            (header::CONTENT_TYPE, CONTENT_TYPE),
+        ];
+        if exchange.body.compressed {
+            headers.push((header::CONTENT_ENCODING, "zstd"));
+        }
+        let body = exchange.body.bytes.into();
+        let Some(answer) = self
+            .link
+            .send(Method::POST, "/v1/sync", &headers, body, fate)
+            .await?
+        else {
             self.replica.exchange_failed(exchange.id);
             return Ok(None);
         };
@@ -185,25 +198,6 @@ impl<S: LocalStore> Phone<S> {
             self.token.clone_from(token);
         }
         Ok(Some(received))
-    }
-
-    /// Sends a body to the exchange as this device, whoever made it. `None`: it or its answer was lost.
-    ///
-    /// # Errors
-    /// When the connection fails for another reason than its fate.
-    pub async fn post(&mut self, body: &Body, fate: Fate) -> anyhow::Result<Option<Answer>> {
-        let bearer = format!("Bearer {}", self.token);
-        let mut headers = vec![
-            (header::AUTHORIZATION, bearer.as_str()),
-            (header::CONTENT_TYPE, CONTENT_TYPE),
-        ];
-        if body.compressed {
-            headers.push((header::CONTENT_ENCODING, "zstd"));
-        }
-        let bytes = body.bytes.clone().into();
-        self.link
-            .send(Method::POST, "/v1/sync", &headers, bytes, fate)
-            .await
     }
 
     /// Asks the API for something that this phone's account may read.

@@ -1,16 +1,17 @@
 //! Judging a delivery: cheap checks, the signature, then admission against the document.
 
 use sync_core::admission::{Admission, Authority, Gate, Plan, Refusal, admit};
+use sync_core::document::schema::Schema;
 use sync_core::edit::EditKind;
-use sync_core::ids::{ActorId, ChangeHash, Class, DeviceId, DocumentId, Month};
+use sync_core::ids::{ActorId, ChangeHash, DeviceId, DocumentId, Month};
 use sync_core::preflight::chunk_hash;
 use sync_core::protocol::{Batch, ED25519, HashBytes, Receipt, limits};
-use sync_core::signature::BatchStatement;
+use sync_core::signature::{BatchStatement, RecordStatement, Signature};
 
 use super::{HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict};
 use crate::documents::Loaded;
 use crate::log::{self, Append, AppendChange};
-use crate::policy::{Access, Permit, Write};
+use crate::policy::{Permit, Write};
 use crate::quarantine::Kept;
 use crate::store::Store;
 
@@ -115,7 +116,7 @@ fn admit_batch(
     let chunks: Vec<&[u8]> = batch.changes.iter().map(|chunk| chunk.as_slice()).collect();
     let authority = DocumentAuthority {
         loaded,
-        access: &sender.access,
+        sender,
         document: batch.document,
     };
     let gate = Gate::Device {
@@ -143,7 +144,7 @@ fn append(
     now_ms: i64,
     plan: &Plan,
 ) -> Result<Append, Refusal> {
-    let needs_key = batch.document.class() == Class::Ledger;
+    let needs_key = Schema::of(batch.document.class()).has_sealed();
     let changes = plan.new.iter().map(|new| {
         let key = match new.creates.filter(|_| needs_key) {
             Some(record) => {
@@ -240,7 +241,7 @@ fn receipt(refusal: &Refusal) -> Receipt {
 /// What admission may ask about one document.
 struct DocumentAuthority<'a> {
     loaded: &'a Loaded,
-    access: &'a Access,
+    sender: &'a Sender,
     document: DocumentId,
 }
 
@@ -250,6 +251,10 @@ impl Authority for DocumentAuthority<'_> {
     }
 
     fn may(&self, kind: EditKind, at_ms: i64) -> bool {
-        self.access.may_edit(self.document.scope(), kind, at_ms)
+        self.sender.access.may_edit(self.document.scope(), kind, at_ms)
+    }
+
+    fn signed(&self, statement: &RecordStatement<'_>, signature: &Signature) -> bool {
+        statement.verify(&self.sender.key, signature).is_ok()
     }
 }

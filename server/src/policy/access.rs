@@ -49,7 +49,8 @@ impl From<ScopeSet> for Access {
 impl Access {
     /// What follows from an account's roles on one day.
     pub fn of(grants: &[Grant], tree: &Tree, realm: RealmId, since: Month) -> Self {
-        let (mut read, mut write, mut settle) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut read, mut write) = (BTreeSet::new(), BTreeSet::new());
+        let (mut settle, mut answer) = (BTreeSet::new(), BTreeSet::new());
         let mut personal_read = true;
         for grant in grants.iter().filter(|grant| tree.unit(grant.unit).is_some()) {
             for (unit, place) in surroundings(grant, tree) {
@@ -61,12 +62,17 @@ impl Access {
                 write.extend(
                     scopes
                         .into_iter()
-                        .filter(is(|class| Action::Edit(class, EditKind::Log))),
+                        .filter(is(|class| Action::Edit(class, EditKind::Create))),
                 );
                 settle.extend(
                     scopes
                         .into_iter()
                         .filter(is(|class| Action::Edit(class, EditKind::Settle))),
+                );
+                answer.extend(
+                    scopes
+                        .into_iter()
+                        .filter(is(|class| Action::Edit(class, EditKind::Reply))),
                 );
             }
             let catalogue = |unit: &UnitId| Scope {
@@ -80,6 +86,7 @@ impl Access {
         }
         personal_read &= !read.is_empty();
         let settle = settle.difference(&write).copied().collect();
+        let answer = answer.difference(&write).copied().collect();
         let set = ScopeSet {
             realm,
             read: read.into_iter().collect(),
@@ -87,6 +94,7 @@ impl Access {
             since,
             personal_read,
             settle,
+            answer,
         };
         Self::from(set)
     }
@@ -103,7 +111,10 @@ impl Access {
 
     /// Leave to append to a scope's documents; what exactly is decided edit by edit.
     pub fn write(&self, scope: Scope) -> Option<Permit<Write>> {
-        let somehow = |set: &ScopeSet| set.write.contains(&scope) || set.settle.contains(&scope);
+        let somehow = |set: &ScopeSet| {
+            let lists = [&set.write, &set.settle, &set.answer];
+            lists.into_iter().any(|list| list.contains(&scope))
+        };
         let ever = somehow(&self.set) || self.past.iter().any(|past| somehow(&past.set));
         ever.then(|| Permit::new(BTreeSet::from([scope.unit]), BTreeSet::new()))
     }

@@ -39,39 +39,50 @@ fn access(role: Role, unit: u64) -> Access {
     )
 }
 
-/// Each line: a role, where it is held, a unit, the classes read there, whether the ledger is written and settled there.
+/// Each line: a role, where it is held, a unit, the classes read there, those written, those settled, those answered in.
 #[test]
 fn every_role_in_every_place_gets_what_the_table_says() {
     use Class::{Acks, Board, Catalogue, Directory, Drafts, Ledger, Remarks};
-    let official = [Ledger, Acks, Drafts, Board, Remarks, Directory];
-    let above = [Ledger, Acks, Board, Remarks, Directory];
-    type Row<'a> = (Role, u64, u64, &'a [Class], bool, bool);
+    type Row<'a> = (Role, u64, u64, &'a [Class], &'a [Class], &'a [Class], &'a [Class]);
+    let all = &[Ledger, Acks, Board, Remarks, Directory];
+    let issuing = &[Ledger, Acks, Drafts, Board, Remarks, Directory];
     let table: &[Row<'_>] = &[
-        (
-            Role::Member,
-            4,
-            4,
-            &[Ledger, Acks, Board, Remarks, Directory],
-            true,
-            false,
-        ),
-        (Role::Member, 4, 5, &[], false, false),
-        (Role::Member, 4, 2, &[Board, Directory], false, false),
-        (Role::Member, 4, 3, &[], false, false),
-        (Role::Member, 4, 1, &[Board, Directory, Catalogue], false, false),
+        (Role::Member, 4, 4, all, &[Ledger, Acks], &[], &[Remarks]),
+        (Role::Member, 4, 5, &[], &[], &[], &[]),
+        (Role::Member, 4, 2, &[Board, Directory], &[], &[], &[]),
+        (Role::Member, 4, 3, &[], &[], &[], &[]),
+        (Role::Member, 4, 1, &[Board, Directory, Catalogue], &[], &[], &[]),
         // A role held in a commune as a member does not reach the hamlets.
-        (Role::Member, 2, 4, &[], false, false),
-        (Role::Official, 2, 4, &official, false, true),
-        (Role::Official, 2, 2, &official, false, true),
-        (Role::Official, 2, 6, &[], false, false),
-        (Role::Official, 2, 1, &[Board, Directory, Catalogue], false, false),
-        (Role::Leader, 1, 6, &official, false, true),
-        (Role::Admin, 1, 6, &above, false, false),
-        (Role::Admin, 2, 6, &[], false, false),
-        (Role::Auditor, 1, 4, &above, false, false),
-        (Role::Auditor, 3, 4, &[], false, false),
+        (Role::Member, 2, 4, &[], &[], &[], &[]),
+        (Role::Official, 2, 4, all, &[Remarks], &[Ledger], &[]),
+        (
+            Role::Official,
+            2,
+            2,
+            issuing,
+            &[Acks, Drafts, Board, Remarks],
+            &[Ledger],
+            &[],
+        ),
+        (Role::Official, 2, 6, &[], &[], &[], &[]),
+        (
+            Role::Official,
+            2,
+            1,
+            &[Board, Directory, Catalogue],
+            &[],
+            &[],
+            &[],
+        ),
+        // Nobody above reads what is not issued yet.
+        (Role::Leader, 1, 2, all, &[Remarks], &[Ledger], &[]),
+        (Role::Leader, 1, 6, all, &[Remarks], &[Ledger], &[]),
+        (Role::Admin, 1, 6, all, &[], &[], &[]),
+        (Role::Admin, 2, 6, &[], &[], &[], &[]),
+        (Role::Auditor, 1, 4, all, &[], &[], &[]),
+        (Role::Auditor, 3, 4, &[], &[], &[], &[]),
     ];
-    for (role, held_in, unit, classes, writes, settles) in table {
+    for (role, held_in, unit, reads, writes, settles, answers) in table {
         let access = access(*role, *held_in);
         for class in Class::ALL {
             let scope = Scope {
@@ -81,23 +92,30 @@ fn every_role_in_every_place_gets_what_the_table_says() {
             let line = format!("{role:?} in {held_in}, {class:?} of {unit}");
             assert_eq!(
                 access.set.read.contains(&scope),
-                classes.contains(&class),
+                reads.contains(&class),
                 "reads: {line}"
             );
-            let ledger = class == Ledger;
-            assert_eq!(
-                access.may_edit(scope, EditKind::Log, 0),
-                ledger && *writes,
-                "writes: {line}"
+            let (writes, settles, answers) = (
+                writes.contains(&class),
+                settles.contains(&class),
+                answers.contains(&class),
             );
+            for kind in [EditKind::Create, EditKind::Amend, EditKind::Retract] {
+                assert_eq!(access.may_edit(scope, kind, 0), writes, "{kind:?}: {line}");
+            }
             assert_eq!(
                 access.may_edit(scope, EditKind::Settle, 0),
-                ledger && (*writes || *settles),
+                writes || settles,
                 "settles: {line}"
             );
             assert_eq!(
+                access.may_edit(scope, EditKind::Reply, 0),
+                writes || answers,
+                "answers: {line}"
+            );
+            assert_eq!(
                 access.write(scope).is_some(),
-                ledger && (*writes || *settles),
+                writes || settles || answers,
                 "permit: {line}"
             );
         }
@@ -181,7 +199,7 @@ fn what_was_inherited_is_read_and_settled_but_not_written() {
     };
     let team = access(Role::Member, 4);
     assert!(team.set.read.contains(&scope(7, Class::Ledger)));
-    assert!(!team.may_edit(scope(7, Class::Ledger), EditKind::Log, 0));
+    assert!(!team.may_edit(scope(7, Class::Ledger), EditKind::Create, 0));
     let official = access(Role::Official, 2);
     assert!(official.set.read.contains(&scope(8, Class::Board)));
     assert!(official.may_edit(scope(7, Class::Ledger), EditKind::Settle, 0));
@@ -208,12 +226,16 @@ fn an_edit_is_judged_as_of_its_own_date() {
         }],
         ..now
     };
-    assert!(access.may_edit(scope(4), EditKind::Log, 0));
-    assert!(access.may_edit(scope(5), EditKind::Log, 100) && access.may_edit(scope(5), EditKind::Log, 199));
-    assert!(!access.may_edit(scope(5), EditKind::Log, 99) && !access.may_edit(scope(5), EditKind::Log, 200));
+    assert!(access.may_edit(scope(4), EditKind::Create, 0));
+    assert!(
+        access.may_edit(scope(5), EditKind::Create, 100) && access.may_edit(scope(5), EditKind::Create, 199)
+    );
+    assert!(
+        !access.may_edit(scope(5), EditKind::Create, 99) && !access.may_edit(scope(5), EditKind::Create, 200)
+    );
     assert!(access.write(scope(5)).is_some() && access.write(scope(6)).is_none());
     assert!(
-        !ScopeSet::may_edit(&access.set, &scope(5), EditKind::Log),
+        !ScopeSet::may_edit(&access.set, &scope(5), EditKind::Create),
         "the phone is told what holds today"
     );
 }

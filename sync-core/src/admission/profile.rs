@@ -10,19 +10,29 @@ use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Change, ChangeHash, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
 
 use super::sequence::Step;
-use super::{Gate, Refusal};
+use super::{Authority, Refusal};
+use crate::document::Document;
+use crate::document::read::scalar;
 use crate::document::schema::{Rule, UNKNOWN_FIELDS};
-use crate::document::{Document, ledger};
 use crate::edit::EditKind;
 use crate::ids::{AccountId, DeviceId, RecordId};
+use crate::record::{Fields, Scalar};
+use crate::signature::{RecordStatement, Signature};
 
-/// Recognises the edit in every step and, where it comes from a device, holds it to the schema and asks the policy about
-/// it. Gives the record that each step creates.
+/// Who signed the batch, and what it may do.
+#[derive(Clone, Copy)]
+pub(super) struct Signer<'a> {
+    pub(super) account: AccountId,
+    pub(super) device: DeviceId,
+    pub(super) authority: &'a dyn Authority,
+}
+
+/// Recognises the edit in every step and asks the policy about it. Gives the record that each step creates.
 pub(super) fn check(
     document: &Document,
     steps: &[Step<'_>],
     changes: &[Change],
-    gate: Gate<'_>,
+    signer: Signer<'_>,
 ) -> Result<Vec<Option<RecordId>>, Refusal> {
     let mut overlay = Overlay::default();
     steps
@@ -35,12 +45,10 @@ pub(super) fn check(
                 step,
                 at,
                 overlay: &overlay,
-                gate,
+                signer,
             };
             let edit = reader.recognise(change)?;
-            if let (Gate::Device { authority, .. }, Some(kind)) = (gate, edit.kind)
-                && !authority.may(kind, step.node.time_ms)
-            {
+            if !signer.authority.may(edit.kind, step.node.time_ms) {
                 return Err(Refusal::Quarantined("not_permitted"));
             }
             let creates = edit.creates.is_some().then_some(edit.record);
@@ -52,8 +60,7 @@ pub(super) fn check(
 
 /// An edit as its operations tell it.
 struct Recognised {
-    /// Not asked at [`Gate::Log`].
-    kind: Option<EditKind>,
+    kind: EditKind,
     record: RecordId,
     /// The operation that makes the record's map.
     creates: Option<OpId>,
@@ -98,7 +105,7 @@ struct Reader<'a> {
     step: &'a Step<'a>,
     at: usize,
     overlay: &'a Overlay,
-    gate: Gate<'a>,
+    signer: Signer<'a>,
 }
 
 /// Where a change's fields go.
@@ -124,17 +131,14 @@ impl Reader<'_> {
         let offset = self.step.start_op + (ops.len() - fields.len()) as u64;
         let (mut writes, mut keys, mut settles) = (Vec::new(), HashSet::new(), true);
         for (op, counter) in fields.iter().zip(offset..) {
-            let (write, settle) = self.field(&target, op, OpId(counter, actor.clone()), &keys)?;
+            let (write, settle) = self.field(&target, op, OpId(counter, actor.clone()))?;
             if !keys.insert(write.key.clone()) {
                 return Err(Refusal::Rejected("field_twice"));
             }
             settles &= settle;
             writes.push(write);
         }
-        let kind = match self.gate {
-            Gate::Device { .. } => Some(self.kind(&target, &writes, settles)?),
-            Gate::Log => None,
-        };
+        let kind = self.kind(&target, &writes, settles)?;
         let creates = target.new.then(|| target.map.clone());
         Ok(Recognised {
             kind,
@@ -213,15 +217,8 @@ impl Reader<'_> {
         })
     }
 
-    /// One operation on a field, and whether all that it does is to choose among values that were there. `earlier` are
-    /// the fields that the same change has written before.
-    fn field(
-        &self,
-        target: &Target,
-        op: &Op,
-        id: OpId,
-        earlier: &HashSet<String>,
-    ) -> Result<(FieldWrite, bool), Refusal> {
+    /// One operation on a field, and whether all that it does is to choose among values that were there.
+    fn field(&self, target: &Target, op: &Op, id: OpId) -> Result<(FieldWrite, bool), Refusal> {
         let (Key::Map(key), false) = (&op.key, op.insert) else {
             return Err(Refusal::Rejected("operation"));
         };
@@ -240,8 +237,6 @@ impl Reader<'_> {
         }
         let value = match &op.action {
             OpType::Put(value) => Some(value.clone()),
-            // What deletes nothing is no operation of ours.
-            OpType::Delete if target.new || preds.is_empty() => return Err(Refusal::Rejected("operation")),
             OpType::Delete => None,
             OpType::Make(_) | OpType::Increment(_) | OpType::MarkBegin(_) | OpType::MarkEnd(_) => {
                 return Err(Refusal::Rejected("operation"));
@@ -252,12 +247,9 @@ impl Reader<'_> {
             .map(|(op, _)| op)
             .max()
             .is_some_and(|winner| !preds.contains(winner));
-        match (&value, self.gate) {
-            (Some(value), Gate::Device { account, device, .. }) => {
-                self.judge_put(target, key, value, (account, device), earlier)?;
-            }
-            (None, Gate::Device { .. }) => self.judge_delete(key, keeps_winner)?,
-            (_, Gate::Log) => {}
+        match &value {
+            Some(value) => self.judge_put(target, key, value)?,
+            None => self.judge_delete(target, key, &preds, keeps_winner)?,
         }
         let settles = differ(&visible)
             && value.as_ref().map_or(keeps_winner, |value| {
@@ -274,25 +266,18 @@ impl Reader<'_> {
         ))
     }
 
-    fn judge_put(
-        &self,
-        target: &Target,
-        key: &str,
-        value: &ScalarValue,
-        (account, device): (AccountId, DeviceId),
-        earlier: &HashSet<String>,
-    ) -> Result<(), Refusal> {
+    fn judge_put(&self, target: &Target, key: &str, value: &ScalarValue) -> Result<(), Refusal> {
         let schema = self.document.schema();
         schema
             .judge(key, value)
             .map_err(|misfit| Refusal::Quarantined(misfit.code()))?;
         let Some(field) = schema.field(key) else {
-            return self.judge_unknown(target, key, earlier);
+            return self.judge_unknown(target, key);
         };
         let by_signer = |id: [u8; 16]| matches!(value, ScalarValue::Bytes(bytes) if *bytes == id);
         let allowed = match field.rule {
-            Rule::Author => target.new && by_signer(account.to_bytes()),
-            Rule::Device => target.new && by_signer(device.to_bytes()),
+            Rule::Author => target.new && by_signer(self.signer.account.to_bytes()),
+            Rule::Device => target.new && by_signer(self.signer.device.to_bytes()),
             Rule::Fixed | Rule::Initial => target.new,
             Rule::Required | Rule::Optional => true,
             Rule::Later => !target.new,
@@ -304,24 +289,31 @@ impl Reader<'_> {
         }
     }
 
-    /// Fields of newer versions are kept, but a record is no dump.
-    fn judge_unknown(&self, target: &Target, key: &str, earlier: &HashSet<String>) -> Result<(), Refusal> {
-        let in_document = target
-            .object
-            .iter()
-            .flat_map(|object| self.document.automerge().keys(object));
+    /// Fields of newer versions are kept, but a record is no dump, and a frozen one does not change.
+    fn judge_unknown(&self, target: &Target, key: &str) -> Result<(), Refusal> {
+        let schema = self.document.schema();
+        if schema.is_frozen() && !target.new {
+            return Err(Refusal::Quarantined("field_not_open"));
+        }
+        let mut unknown = HashSet::from([key.to_owned()]);
+        if let Some(object) = &target.object {
+            unknown.extend(
+                self.document
+                    .automerge()
+                    .keys(object)
+                    .filter(|key| schema.field(key).is_none()),
+            );
+        }
         let of_batch = self
             .overlay
             .writes
             .keys()
-            .filter(|(record, _)| *record == target.record)
-            .map(|(_, key)| key.clone());
-        let unknown: HashSet<String> = in_document
-            .chain(of_batch)
-            .chain(earlier.iter().cloned())
-            .chain([key.to_owned()])
-            .filter(|key| self.document.schema().field(key).is_none())
-            .collect();
+            .filter(|(record, _)| *record == target.record);
+        unknown.extend(
+            of_batch
+                .map(|(_, key)| key.clone())
+                .filter(|key| schema.field(key).is_none()),
+        );
         if unknown.len() <= UNKNOWN_FIELDS {
             Ok(())
         } else {
@@ -329,12 +321,22 @@ impl Reader<'_> {
         }
     }
 
-    fn judge_delete(&self, key: &str, keeps_winner: bool) -> Result<(), Refusal> {
+    fn judge_delete(
+        &self,
+        target: &Target,
+        key: &str,
+        preds: &[OpId],
+        keeps_winner: bool,
+    ) -> Result<(), Refusal> {
+        if target.new || preds.is_empty() {
+            return Err(Refusal::Rejected("operation"));
+        }
         let allowed = match self.document.schema().field(key).map(|field| field.rule) {
             Some(Rule::Author | Rule::Device | Rule::Fixed | Rule::Initial) => false,
             // Putting the value that wins already is encoded as a delete of the others.
             Some(Rule::Required | Rule::Later) => keeps_winner,
-            Some(Rule::Optional) | None => true,
+            Some(Rule::Optional) => true,
+            None => !self.document.schema().is_frozen(),
         };
         if allowed {
             Ok(())
@@ -345,21 +347,41 @@ impl Reader<'_> {
 
     fn kind(&self, target: &Target, writes: &[FieldWrite], settles: bool) -> Result<EditKind, Refusal> {
         if target.new {
-            let has = |key: &str| writes.iter().any(|write| write.key == key);
-            let whole = self.document.schema().required().all(|field| has(field.key));
-            return if whole {
-                Ok(EditKind::Log)
-            } else {
-                Err(Refusal::Quarantined("record_incomplete"))
-            };
+            return self.creation_kind(target, writes);
         }
-        let retracts = writes.iter().any(|write| write.key == ledger::RETRACTED);
+        let retracts = self.document.schema().retracts;
+        let retracts = writes.iter().any(|write| Some(write.key.as_str()) == retracts);
         match (settles, retracts, writes.len()) {
             (true, _, _) => Ok(EditKind::Settle),
             (false, true, 1) => Ok(EditKind::Retract),
             (false, true, _) => Err(Refusal::Rejected("two_edits")),
             (false, false, _) => Ok(EditKind::Amend),
         }
+    }
+
+    /// A new record is whole and, where its class asks for it, signed by the device that brings it.
+    fn creation_kind(&self, target: &Target, writes: &[FieldWrite]) -> Result<EditKind, Refusal> {
+        let schema = self.document.schema();
+        let value = |write: &FieldWrite| Some((write.key.clone(), scalar(write.value.as_ref()?)?));
+        let mut fields: Fields = writes.iter().filter_map(value).collect();
+        let kind = schema
+            .judge_new(&fields)
+            .map_err(|misfit| Refusal::Quarantined(misfit.code()))?;
+        if let Some(key) = schema.signature() {
+            let signature = match fields.remove(key) {
+                Some(Scalar::Bytes(bytes)) => bytes.try_into().ok().map(Signature),
+                Some(Scalar::Text(_) | Scalar::Int(_) | Scalar::Bool(_) | Scalar::Null) | None => None,
+            };
+            let statement = RecordStatement {
+                document: self.document.id(),
+                record: target.record,
+                fields: &fields,
+            };
+            if !signature.is_some_and(|signature| self.signer.authority.signed(&statement, &signature)) {
+                return Err(Refusal::Quarantined("record_signature"));
+            }
+        }
+        Ok(kind)
     }
 
     /// The values of a field that the author of this step saw.

@@ -13,6 +13,8 @@ use crate::projection::project_all;
 use crate::record::{Assistance, RetractReason};
 use crate::seal::{KeySeed, SealedField};
 
+mod classes;
+
 const NOW_MS: i64 = 1_731_000_000_000;
 
 pub(super) fn ledger() -> DocumentId {
@@ -62,6 +64,8 @@ impl Device {
             device: self.id,
             actor: self.actor.clone(),
             now_ms: NOW_MS,
+            device_now_ms: NOW_MS,
+            key: crate::signature::DeviceKey::from_seed([1; 32]),
         }
     }
 
@@ -75,9 +79,7 @@ impl Device {
     }
 
     fn put(&mut self, rows: Vec<RowChange>) {
-        for RowChange::Assistance(row) in rows {
-            self.rows.insert(row.id, *row);
-        }
+        self.rows.extend(rows.into_iter().map(assistance));
     }
 
     fn take(&mut self, chunks: &[Vec<u8>], gate: Gate<'_>) -> Result<usize, Refusal> {
@@ -136,6 +138,13 @@ impl Device {
             ],
         };
         Some(Edit::AmendAssistance { record, fields })
+    }
+}
+
+fn assistance(row: RowChange) -> (RecordId, Assistance) {
+    match row {
+        RowChange::Assistance(row) => (row.id, *row),
+        other => panic!("a ledger makes no {other:?}"),
     }
 }
 
@@ -228,7 +237,7 @@ proptest! {
             prop_assert_eq!(&device.rows, &server.rows);
         }
         let all: BTreeMap<RecordId, Assistance> = project_all(&server.document)
-            .into_iter().map(|RowChange::Assistance(row)| (row.id, *row)).collect();
+            .into_iter().map(assistance).collect();
         prop_assert_eq!(&all, &server.rows);
         let loaded = Document::load(ledger(), &server.document.save()).unwrap();
         prop_assert_eq!(loaded.heads(), server.document.heads());

@@ -1,41 +1,78 @@
-//! `acks`: acknowledgement events of one hamlet. The state of a directive is derived from them, never stored.
+//! `acks`: acknowledgement events of one hamlet, each signed by its device. What state a hamlet is in is derived from
+//! them, never stored.
 
-use super::schema::{Field, Kind, Rule, Schema, TIME};
+use super::read::Reading;
+use super::schema::{Kind, Misfit, Rule, Schema, TIME, field};
+use crate::edit::EditKind;
 use crate::ids::Class;
+use crate::record::{Acknowledgement, Fields, Issue, Scalar, Stage};
 
-/// The fields of a record of this class.
+pub(crate) const DIRECTIVE: &str = "directive";
+pub(crate) const VERSION: &str = "version";
+pub(crate) const DIGEST: &str = "digest";
+pub(crate) const STAGE: &str = "stage";
+pub(crate) const NOTE: &str = "note";
+pub(crate) const AT: &str = "at";
+pub(crate) const DEVICE_AT: &str = "device_at";
+pub(crate) const BY: &str = "by";
+pub(crate) const DEVICE: &str = "device";
+pub(crate) const PREVIOUS: &str = "previous";
+pub(crate) const SIGNATURE: &str = "signature";
+
+/// A clock that was never set is told as it is.
+const ANY_TIME: Kind = Kind::Int(i64::MIN, i64::MAX);
+
+/// The fields of an acknowledgement event.
 pub static SCHEMA: Schema = Schema {
     class: Class::Acks,
+    retracts: None,
+    creates,
     fields: &[
-        Field {
-            key: "directive",
-            kind: Kind::Id,
-            rule: Rule::Fixed,
-        },
-        Field {
-            key: "event",
-            kind: Kind::OneOf(&["received", "opened", "acknowledged", "done", "cannot"]),
-            rule: Rule::Fixed,
-        },
-        Field {
-            key: "reason",
-            kind: Kind::Text(500),
-            rule: Rule::Initial,
-        },
-        Field {
-            key: "at",
-            kind: TIME,
-            rule: Rule::Fixed,
-        },
-        Field {
-            key: "by",
-            kind: Kind::Id,
-            rule: Rule::Author,
-        },
-        Field {
-            key: "device",
-            kind: Kind::Id,
-            rule: Rule::Device,
-        },
+        field(DIRECTIVE, Kind::Id, Rule::Fixed),
+        field(VERSION, super::board::VERSIONS, Rule::Fixed),
+        field(DIGEST, Kind::Digest, Rule::Fixed),
+        field(STAGE, Kind::OneOf(Stage::CODES), Rule::Fixed),
+        field(NOTE, Kind::Text(500), Rule::Initial),
+        field(AT, TIME, Rule::Fixed),
+        field(DEVICE_AT, ANY_TIME, Rule::Fixed),
+        field(BY, Kind::Id, Rule::Author),
+        field(DEVICE, Kind::Id, Rule::Device),
+        field(PREVIOUS, Kind::Digest, Rule::Initial),
+        field(SIGNATURE, Kind::Signature, Rule::Fixed),
     ],
 };
+
+/// Who cannot, says why.
+fn creates(fields: &Fields) -> Result<EditKind, Misfit> {
+    let cannot = matches!(fields.get(STAGE), Some(Scalar::Text(stage)) if stage == Stage::Cannot.code());
+    if cannot && !fields.contains_key(NOTE) {
+        return Err(Misfit::Incomplete);
+    }
+    Ok(EditKind::Create)
+}
+
+/// The event as its document says it; `None` if it is not whole.
+pub(super) fn read(mut from: Reading<'_>) -> Option<Acknowledgement> {
+    let statement_digest = from.statement_digest();
+    let origin = from.origin()?;
+    Some(Acknowledgement {
+        id: from.record,
+        document: from.document,
+        issue: Issue {
+            directive: from.id(DIRECTIVE)?,
+            version: from.int(VERSION)?.try_into().ok()?,
+            digest: from.digest(DIGEST)?,
+        },
+        stage: Stage::from_code(&from.text(STAGE)?)?,
+        note: from.text(NOTE),
+        at_ms: from.int(AT)?,
+        device_at_ms: from.int(DEVICE_AT)?,
+        by: from.account(BY)?,
+        device: from.device(DEVICE)?,
+        previous: from.digest(PREVIOUS),
+        signature: from.signature(SIGNATURE)?,
+        digest: statement_digest,
+        origin,
+        unknown: from.rest(),
+    })
+}

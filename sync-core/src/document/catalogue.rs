@@ -1,11 +1,13 @@
 //! `catalogue`: procedures and categories of the realm, written by the server from its tables.
 
-use super::schema::{Field, Kind, Rule, Schema};
+use super::schema::{Field, Kind, Rule, Schema, plain};
 use crate::ids::Class;
 
 /// The fields of a record of this class.
 pub static SCHEMA: Schema = Schema {
     class: Class::Catalogue,
+    retracts: None,
+    creates: plain,
     fields: &[
         Field {
             key: "kind",

@@ -1,11 +1,13 @@
 //! `directory`: one unit – its names, its children, its team –, written by the server from its tables.
 
-use super::schema::{Field, Kind, Rule, Schema};
+use super::schema::{Field, Kind, Rule, Schema, plain};
 use crate::ids::Class;
 
 /// The fields of a record of this class.
 pub static SCHEMA: Schema = Schema {
     class: Class::Directory,
+    retracts: None,
+    creates: plain,
     fields: &[
         Field {
             key: "kind",

@@ -1,8 +1,9 @@
 //! `ledger`: the assistance records of one hamlet.
 
-use super::schema::{Field, Kind, Rule, Schema, TIME};
+use super::read::Reading;
+use super::schema::{Field, Kind, Rule, Schema, TIME, field, plain};
 use crate::ids::Class;
-use crate::record::RetractReason;
+use crate::record::{Assistance, RetractReason, Retraction, Scalar};
 use crate::seal::SealedField;
 
 pub(crate) const OCCURRED_AT: &str = "occurred_at";
@@ -32,10 +33,6 @@ const RETRACT_REASONS: &[&str] = &[
     RetractReason::Other.code(),
 ];
 
-const fn field(key: &'static str, kind: Kind, rule: Rule) -> Field {
-    Field { key, kind, rule }
-}
-
 const fn sealed(of: SealedField) -> Field {
     field(of.key(), Kind::Sealed(of), Rule::Optional)
 }
@@ -43,6 +40,8 @@ const fn sealed(of: SealedField) -> Field {
 /// The fields of an assistance record.
 pub static SCHEMA: Schema = Schema {
     class: Class::Ledger,
+    retracts: Some(RETRACTED),
+    creates: plain,
     fields: &[
         field(OCCURRED_AT, TIME, Rule::Required),
         field(CATEGORY, Kind::Code, Rule::Required),
@@ -62,3 +61,36 @@ pub static SCHEMA: Schema = Schema {
         sealed(SealedField::Note),
     ],
 };
+
+/// The record as its document says it; `None` if it is not whole.
+pub(super) fn read(mut from: Reading<'_>) -> Option<Assistance> {
+    let retraction = from.take_written(RETRACTED).and_then(|written| {
+        let Scalar::Text(code) = written.value else {
+            return None;
+        };
+        Some(Retraction {
+            reason: RetractReason::from_code(&code)?,
+            by: written.by,
+            at_ms: written.at_ms,
+        })
+    });
+    Some(Assistance {
+        id: from.record,
+        document: from.document,
+        occurred_at_ms: from.int(OCCURRED_AT)?,
+        category: from.text(CATEGORY)?,
+        procedure: from.text(PROCEDURE),
+        channel: from.text(CHANNEL)?,
+        outcome: from.text(OUTCOME)?,
+        people: from.int(PEOPLE)?.try_into().ok()?,
+        minutes: from.int(MINUTES).and_then(|n| n.try_into().ok()),
+        satisfaction: from.int(SATISFACTION).and_then(|n| n.try_into().ok()),
+        recorded_by: from.account(RECORDED_BY)?,
+        device: from.device(DEVICE)?,
+        recorded_at_ms: from.int(RECORDED_AT)?,
+        retraction,
+        sealed: from.sealed(),
+        conflicts: std::mem::take(&mut from.conflicts),
+        unknown: from.rest(),
+    })
+}

@@ -1,23 +1,37 @@
-//! Reading records out of a document: the merged value of each field, and every value where people disagree.
+//! Reading records out of a document: the merged value of each field, and every value where people disagree. Which type
+//! the fields make is said beside each class's table ([`super::ledger`] …).
 
 use std::collections::BTreeMap;
 
 use automerge::{ChangeHash, ObjId, ReadDoc, ScalarValue, Value};
 
-use super::{Document, ledger};
-use crate::ids::{AccountId, DeviceId, RecordId};
-use crate::record::{Assistance, Conflict, ConflictValue, RetractReason, Retraction, Scalar};
+use super::{Document, acks, board, drafts, ledger, remarks};
+use crate::ids::{AccountId, Class, DeviceId, DocumentId, RecordId};
+use crate::projection::RowChange;
+use crate::record::{Assistance, Conflict, ConflictValue, Fields, Origin, Scalar, Targets};
 use crate::seal::SealedField;
+use crate::signature::{RecordStatement, Signature};
 
-/// The merged fields of one record, before they get their types.
-struct Fields {
+/// The merged fields of one record, from which its type takes what it knows.
+pub(super) struct Reading<'a> {
+    from: &'a Document,
+    pub(super) record: RecordId,
+    pub(super) document: DocumentId,
+    object: ObjId,
     winners: BTreeMap<String, Winner>,
-    conflicts: Vec<Conflict>,
+    pub(super) conflicts: Vec<Conflict>,
 }
 
 struct Winner {
     value: Scalar,
     op: ObjId,
+}
+
+/// A value, and who set it when.
+pub(super) struct Written {
+    pub(super) value: Scalar,
+    pub(super) by: AccountId,
+    pub(super) at_ms: i64,
 }
 
 impl Document {
@@ -34,52 +48,29 @@ impl Document {
         self.record_object(record).is_some()
     }
 
+    /// The row of a record as it stands now; `None` if it is not here or not whole, or its class has no rows.
+    pub fn row(&self, record: RecordId) -> Option<RowChange> {
+        let from = || self.reading(record);
+        match self.id().class() {
+            Class::Ledger => ledger::read(from()?).map(RowChange::from),
+            Class::Acks => acks::read(from()?).map(RowChange::from),
+            Class::Drafts => drafts::read(from()?).map(RowChange::from),
+            Class::Board => board::read(from()?).map(RowChange::from),
+            Class::Remarks => remarks::read(from()?).map(RowChange::from),
+            // They are read as documents.
+            Class::Directory | Class::Catalogue => None,
+        }
+    }
+
     /// The assistance record `record` as it stands now; `None` if it is not here or not whole.
     pub fn assistance(&self, record: RecordId) -> Option<Assistance> {
-        let Fields {
-            mut winners,
-            conflicts,
-        } = self.fields(&self.record_object(record)?);
-        let retraction = winners
-            .remove(ledger::RETRACTED)
-            .and_then(|winner| self.retraction(&winner));
-        let mut take = |key: &str| winners.remove(key).map(|winner| winner.value);
-        let mut assistance = Assistance {
-            id: record,
-            document: self.id(),
-            occurred_at_ms: int(take(ledger::OCCURRED_AT)?)?,
-            category: text(take(ledger::CATEGORY)?)?,
-            procedure: take(ledger::PROCEDURE).and_then(text),
-            channel: text(take(ledger::CHANNEL)?)?,
-            outcome: text(take(ledger::OUTCOME)?)?,
-            people: int(take(ledger::PEOPLE)?)?.try_into().ok()?,
-            minutes: take(ledger::MINUTES)
-                .and_then(int)
-                .and_then(|n| n.try_into().ok()),
-            satisfaction: take(ledger::SATISFACTION)
-                .and_then(int)
-                .and_then(|n| n.try_into().ok()),
-            recorded_by: AccountId::from_bytes(id(take(ledger::RECORDED_BY)?)?),
-            device: DeviceId::from_bytes(id(take(ledger::DEVICE)?)?),
-            recorded_at_ms: int(take(ledger::RECORDED_AT)?)?,
-            retraction,
-            sealed: BTreeMap::new(),
-            unknown: BTreeMap::new(),
-            conflicts,
-        };
-        for (key, winner) in winners {
-            match (SealedField::from_key(&key), winner.value) {
-                (Some(field), Scalar::Bytes(bytes)) => drop(assistance.sealed.insert(field, bytes)),
-                (_, value) => drop(assistance.unknown.insert(key, value)),
-            }
-        }
-        Some(assistance)
+        ledger::read(self.reading(record)?)
     }
 
     /// Fields of `record` with several different current values.
     pub fn conflicts(&self, record: RecordId) -> Vec<Conflict> {
-        self.record_object(record)
-            .map_or_else(Vec::new, |object| self.fields(&object).conflicts)
+        self.reading(record)
+            .map_or_else(Vec::new, |reading| reading.conflicts)
     }
 
     /// The map of a record. Where two were made under one key, the winner, as everywhere.
@@ -90,22 +81,27 @@ impl Document {
         }
     }
 
-    fn fields(&self, object: &ObjId) -> Fields {
-        let mut fields = Fields {
-            winners: BTreeMap::new(),
-            conflicts: Vec::new(),
-        };
-        for item in self.automerge().map_range(object, ..) {
+    fn reading(&self, record: RecordId) -> Option<Reading<'_>> {
+        let object = self.record_object(record)?;
+        let (mut winners, mut conflicts) = (BTreeMap::new(), Vec::new());
+        for item in self.automerge().map_range(&object, ..) {
             let key = item.key.to_string();
             if item.conflict {
-                fields.conflicts.extend(self.conflict(object, &key));
+                conflicts.extend(self.conflict(&object, &key));
             }
             let op = item.id();
             if let Some(value) = item.value.into_value().as_scalar().and_then(scalar) {
-                fields.winners.insert(key, Winner { value, op });
+                winners.insert(key, Winner { value, op });
             }
         }
-        fields
+        Some(Reading {
+            from: self,
+            record,
+            document: self.id(),
+            object,
+            winners,
+            conflicts,
+        })
     }
 
     /// The different values of a field; `None` when all who wrote it wrote the same.
@@ -133,23 +129,125 @@ impl Document {
         })
     }
 
-    fn retraction(&self, winner: &Winner) -> Option<Retraction> {
-        let Scalar::Text(code) = &winner.value else {
-            return None;
-        };
-        let (_, by, at_ms) = self.written_by(&winner.op)?;
-        Some(Retraction {
-            reason: RetractReason::from_code(code)?,
-            by,
-            at_ms,
-        })
-    }
-
     /// The change that holds an operation, whose it is and when it was made.
     fn written_by(&self, op: &ObjId) -> Option<(ChangeHash, AccountId, i64)> {
         let hash = self.automerge().hash_for_opid(op)?;
         let node = self.history().node(&hash)?;
         Some((hash, node.account?, node.time_ms))
+    }
+}
+
+impl Reading<'_> {
+    fn take(&mut self, key: &str) -> Option<Scalar> {
+        self.winners.remove(key).map(|winner| winner.value)
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        match self.take(key)? {
+            Scalar::Text(text) => Some(text),
+            Scalar::Bytes(_) | Scalar::Int(_) | Scalar::Bool(_) | Scalar::Null => None,
+        }
+    }
+
+    pub(super) fn int(&mut self, key: &str) -> Option<i64> {
+        match self.take(key)? {
+            Scalar::Int(n) => Some(n),
+            Scalar::Text(_) | Scalar::Bytes(_) | Scalar::Bool(_) | Scalar::Null => None,
+        }
+    }
+
+    fn bytes<const N: usize>(&mut self, key: &str) -> Option<[u8; N]> {
+        match self.take(key)? {
+            Scalar::Bytes(bytes) => bytes.try_into().ok(),
+            Scalar::Text(_) | Scalar::Int(_) | Scalar::Bool(_) | Scalar::Null => None,
+        }
+    }
+
+    pub(super) fn id(&mut self, key: &str) -> Option<RecordId> {
+        self.bytes(key).map(RecordId::from_bytes)
+    }
+
+    pub(super) fn account(&mut self, key: &str) -> Option<AccountId> {
+        self.bytes(key).map(AccountId::from_bytes)
+    }
+
+    pub(super) fn device(&mut self, key: &str) -> Option<DeviceId> {
+        self.bytes(key).map(DeviceId::from_bytes)
+    }
+
+    pub(super) fn digest(&mut self, key: &str) -> Option<[u8; 32]> {
+        self.bytes(key)
+    }
+
+    pub(super) fn signature(&mut self, key: &str) -> Option<Signature> {
+        self.bytes(key).map(Signature)
+    }
+
+    pub(super) fn targets(&mut self, key: &str) -> Option<Targets> {
+        match self.take(key)? {
+            Scalar::Bytes(bytes) => Targets::from_bytes(&bytes),
+            Scalar::Text(_) | Scalar::Int(_) | Scalar::Bool(_) | Scalar::Null => None,
+        }
+    }
+
+    /// A value together with who set it when.
+    pub(super) fn take_written(&mut self, key: &str) -> Option<Written> {
+        let winner = self.winners.remove(key)?;
+        let (_, by, at_ms) = self.from.written_by(&winner.op)?;
+        let value = winner.value;
+        Some(Written { value, by, at_ms })
+    }
+
+    /// The ciphertext of the sealed fields.
+    pub(super) fn sealed(&mut self) -> BTreeMap<SealedField, Vec<u8>> {
+        let known = SealedField::ALL.into_iter();
+        known
+            .filter_map(|field| match self.winners.remove(field.key()) {
+                Some(Winner {
+                    value: Scalar::Bytes(bytes),
+                    ..
+                }) => Some((field, bytes)),
+                Some(other) => {
+                    self.winners.insert(field.key().to_owned(), other);
+                    None
+                }
+                None => None,
+            })
+            .collect()
+    }
+
+    /// SHA-256 of the canonical bytes of a signed record. To be asked before anything is taken.
+    pub(super) fn statement_digest(&self) -> [u8; 32] {
+        let signature = self.from.schema().signature();
+        let covered = self
+            .winners
+            .iter()
+            .filter(|(key, _)| Some(key.as_str()) != signature);
+        let fields: Fields = covered
+            .map(|(key, winner)| (key.clone(), winner.value.clone()))
+            .collect();
+        let statement = RecordStatement {
+            document: self.document,
+            record: self.record,
+            fields: &fields,
+        };
+        statement.digest()
+    }
+
+    /// What nobody took: fields of a newer version.
+    pub(super) fn rest(self) -> BTreeMap<String, Scalar> {
+        let values = self.winners.into_iter().map(|(key, winner)| (key, winner.value));
+        values.collect()
+    }
+
+    /// The change that made the record.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        let hash = self.from.automerge().hash_for_opid(&self.object)?;
+        let node = self.from.history().node(&hash)?;
+        Some(Origin {
+            actor: node.actor.to_bytes().to_vec().into(),
+            seq: node.seq,
+        })
     }
 }
 
@@ -166,25 +264,5 @@ pub(crate) fn scalar(value: &ScalarValue) -> Option<Scalar> {
         | ScalarValue::Counter(_)
         | ScalarValue::Timestamp(_)
         | ScalarValue::Unknown { .. } => None,
-    }
-}
-
-fn text(value: Scalar) -> Option<String> {
-    if let Scalar::Text(text) = value {
-        Some(text)
-    } else {
-        None
-    }
-}
-
-fn int(value: Scalar) -> Option<i64> {
-    if let Scalar::Int(n) = value { Some(n) } else { None }
-}
-
-fn id(value: Scalar) -> Option<[u8; 16]> {
-    if let Scalar::Bytes(bytes) = value {
-        bytes.try_into().ok()
-    } else {
-        None
     }
 }

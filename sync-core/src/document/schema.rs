@@ -2,12 +2,14 @@
 //!
 //! [`crate::edit`] obeys it before saving, [`crate::admission`] judges by it what comes from outside; so a phone never
 //! holds what the server would refuse. A field that the table does not name is kept as long as it is a small scalar:
-//! it belongs to a newer version.
+//! it belongs to a newer version. A class none of whose fields may change later is frozen: its records never do.
 
 use automerge::ScalarValue;
 use unicode_normalization::is_nfc;
 
+use crate::edit::EditKind;
 use crate::ids::Class;
+use crate::record::{Fields, Targets, bears_secrecy};
 use crate::seal::{SealedField, sealed_max_bytes};
 
 /// Most fields of a record that its table does not name.
@@ -28,6 +30,10 @@ pub struct Schema {
     pub class: Class,
     /// Every field that this version knows.
     pub fields: &'static [Field],
+    /// The field that takes a record back when it is set.
+    pub retracts: Option<&'static str>,
+    /// What it is to make a record of these fields, which fit one by one.
+    pub creates: fn(&Fields) -> Result<EditKind, Misfit>,
 }
 
 /// One field of a record.
@@ -48,10 +54,18 @@ pub enum Kind {
     Code,
     /// NFC text without control characters (line breaks excepted) of 1 … this many bytes.
     Text(usize),
+    /// The same, of a paper that goes to many: it bears no degree of secrecy.
+    Public(usize),
     /// A whole number within these bounds, both included.
     Int(i64, i64),
     /// Sixteen bytes.
     Id,
+    /// Thirty-two bytes.
+    Digest,
+    /// Whom a directive is for: the bytes of [`Targets`].
+    Targets,
+    /// The device's signature over all other fields; a class with such a field has signed records.
+    Signature,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Ciphertext of [`crate::seal`].
@@ -92,6 +106,12 @@ pub enum Misfit {
     /// A field that this version does not know, and that is not a small scalar under a plain name.
     #[error("an unknown field is not a small scalar under a plain name")]
     Unknown,
+    /// A field that the record needs is missing, or two fields contradict each other.
+    #[error("the record is not whole")]
+    Incomplete,
+    /// Papers with a degree of secrecy do not belong into this system.
+    #[error("the text bears a degree of secrecy")]
+    Secret,
 }
 
 impl Misfit {
@@ -102,6 +122,8 @@ impl Misfit {
             Misfit::Bounds => "value_bounds",
             Misfit::Text => "value_text",
             Misfit::Unknown => "unknown_field",
+            Misfit::Incomplete => "record_incomplete",
+            Misfit::Secret => "secret_class",
         }
     }
 }
@@ -130,6 +152,38 @@ impl Schema {
         self.fields.iter().filter(|field| field.rule.is_required())
     }
 
+    /// What it is to make a record of these fields, each of which was judged before.
+    ///
+    /// # Errors
+    /// [`Misfit::Incomplete`] when a required field is missing, or two fields contradict each other.
+    pub fn judge_new(&self, fields: &Fields) -> Result<EditKind, Misfit> {
+        if self.required().all(|field| fields.contains_key(field.key)) {
+            (self.creates)(fields)
+        } else {
+            Err(Misfit::Incomplete)
+        }
+    }
+
+    /// Whether nothing about a record changes once it is made.
+    pub fn is_frozen(&self) -> bool {
+        !self.fields.iter().any(|field| field.rule.is_open())
+    }
+
+    /// Whether its records have sealed fields, and so each has a key.
+    pub fn has_sealed(&self) -> bool {
+        self.fields
+            .iter()
+            .any(|field| matches!(field.kind, Kind::Sealed(_)))
+    }
+
+    /// The key of the field that holds the device's signature, in classes whose records are signed one by one.
+    pub fn signature(&self) -> Option<&'static str> {
+        self.fields
+            .iter()
+            .find(|field| field.kind == Kind::Signature)
+            .map(|field| field.key)
+    }
+
     /// Whether `value` may stand under `key`.
     ///
     /// # Errors
@@ -140,6 +194,16 @@ impl Schema {
             None => judge_unknown(key, value),
         }
     }
+}
+
+/// A field, in the order in which the tables say it.
+pub(super) const fn field(key: &'static str, kind: Kind, rule: Rule) -> Field {
+    Field { key, kind, rule }
+}
+
+/// Where every new record is simply one.
+pub(super) fn plain(_: &Fields) -> Result<EditKind, Misfit> {
+    Ok(EditKind::Create)
 }
 
 impl Rule {
@@ -165,8 +229,19 @@ impl Kind {
         match (self, value) {
             (Kind::Code, ScalarValue::Str(text)) => judge_text(text, CODE_BYTES),
             (Kind::Text(max), ScalarValue::Str(text)) => judge_text(text, max),
+            (Kind::Public(max), ScalarValue::Str(text)) => {
+                judge_text(text, max)?;
+                if bears_secrecy(text) {
+                    Err(Misfit::Secret)
+                } else {
+                    Ok(())
+                }
+            }
             (Kind::Int(min, max), ScalarValue::Int(n)) => bounds((min..=max).contains(n)),
             (Kind::Id, ScalarValue::Bytes(bytes)) => bounds(bytes.len() == 16),
+            (Kind::Digest, ScalarValue::Bytes(bytes)) => bounds(bytes.len() == 32),
+            (Kind::Targets, ScalarValue::Bytes(bytes)) => bounds(Targets::from_bytes(bytes).is_some()),
+            (Kind::Signature, ScalarValue::Bytes(bytes)) => bounds(bytes.len() == 64),
             (Kind::OneOf(words), ScalarValue::Str(text)) => bounds(words.contains(&text.as_str())),
             (Kind::Sealed(field), ScalarValue::Bytes(bytes)) => {
                 bounds(bytes.len() <= sealed_max_bytes(field))

@@ -8,9 +8,8 @@ use super::{
     SyncState, Update,
 };
 use crate::digest::DigestSum;
-use crate::ids::{DocumentId, RecordId};
+use crate::ids::{Class, DocumentId, RecordId};
 use crate::projection::RowChange;
-use crate::record::Assistance;
 use crate::seal::RecordKey;
 
 /// Everything in maps.
@@ -20,7 +19,7 @@ pub struct MemoryStore {
     documents: BTreeMap<DocumentId, StoredDocument>,
     keys: BTreeMap<RecordId, RecordKey>,
     erased: BTreeSet<RecordId>,
-    assistances: BTreeMap<RecordId, Assistance>,
+    rows: BTreeMap<RecordId, RowChange>,
 }
 
 impl MemoryStore {
@@ -30,13 +29,8 @@ impl MemoryStore {
     }
 
     fn put_rows(&mut self, rows: &[RowChange]) {
-        for row in rows {
-            match row {
-                RowChange::Assistance(assistance) => {
-                    self.assistances.insert(assistance.id, (**assistance).clone());
-                }
-            }
-        }
+        let rows = rows.iter().map(|row| (row.record(), row.clone()));
+        self.rows.extend(rows);
     }
 
     fn update_document(&mut self, update: &DocumentUpdate) {
@@ -97,27 +91,26 @@ impl LocalStore for MemoryStore {
     }
 
     fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>, Infallible> {
-        Ok(self
-            .assistances
-            .get(&record)
-            .map(|assistance| assistance.document))
+        Ok(self.rows.get(&record).map(RowChange::document))
     }
 
     fn key(&self, record: RecordId) -> Result<Option<RecordKey>, Infallible> {
         Ok(self.keys.get(&record).cloned())
     }
 
-    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>, Infallible> {
-        let matches = |row: &&Assistance| {
-            query.unit.is_none_or(|unit| row.document.unit() == unit)
-                && query.from_ms.is_none_or(|from| row.occurred_at_ms >= from)
-                && query.until_ms.is_none_or(|until| row.occurred_at_ms < until)
+    fn rows(&self, class: Class, query: ListQuery) -> Result<Vec<RowChange>, Infallible> {
+        let matches = |row: &&RowChange| {
+            row.document().class() == class
+                && query.unit.is_none_or(|unit| row.document().unit() == unit)
+                && query.about.is_none_or(|about| row.about() == Some(about))
+                && query.from_ms.is_none_or(|from| row.at_ms() >= from)
+                && query.until_ms.is_none_or(|until| row.at_ms() < until)
                 && query
                     .in_conflict
-                    .is_none_or(|wanted| row.conflicts.is_empty() != wanted)
+                    .is_none_or(|wanted| row.conflicts().is_empty() != wanted)
         };
-        let mut rows: Vec<Assistance> = self.assistances.values().filter(matches).cloned().collect();
-        rows.sort_by_key(|row| std::cmp::Reverse((row.occurred_at_ms, row.id)));
+        let mut rows: Vec<RowChange> = self.rows.values().filter(matches).cloned().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.at_ms(), row.record())));
         rows.truncate(query.limit.unwrap_or(usize::MAX));
         Ok(rows)
     }
@@ -156,9 +149,9 @@ impl LocalStore for MemoryStore {
                 .is_some_and(|stored| pending(stored).next().is_none())
             {
                 self.documents.remove(id);
-                let (keys, rows) = (&mut self.keys, &mut self.assistances);
+                let (keys, rows) = (&mut self.keys, &mut self.rows);
                 rows.retain(|record, row| {
-                    let kept = row.document != *id;
+                    let kept = row.document() != *id;
                     if !kept {
                         keys.remove(record);
                     }

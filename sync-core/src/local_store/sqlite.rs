@@ -15,8 +15,8 @@ use super::{
     Update,
 };
 use crate::digest::DigestSum;
-use crate::ids::{ChangeHash, DocumentId, RecordId};
-use crate::record::Assistance;
+use crate::ids::{ChangeHash, Class, DocumentId, RecordId};
+use crate::projection::RowChange;
 use crate::seal::{KeySeed, RecordKey};
 
 mod embedded {
@@ -200,7 +200,7 @@ impl LocalStore for SqliteStore {
     }
 
     fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>> {
-        let sql = "SELECT d.name FROM assistance a JOIN document d ON d.id = a.document WHERE a.record = ?";
+        let sql = "SELECT d.name FROM record_row r JOIN document d ON d.id = r.document WHERE r.record = ?";
         let name: Option<String> = self
             .conn
             .prepare_cached(sql)?
@@ -219,10 +219,10 @@ impl LocalStore for SqliteStore {
         Ok(key.map(RecordKey::from_bytes))
     }
 
-    fn assistances(&self, query: ListQuery) -> Result<Vec<Assistance>> {
+    fn rows(&self, class: Class, query: ListQuery) -> Result<Vec<RowChange>> {
         let (mut sql, mut values) = (
-            "SELECT body FROM assistance WHERE 1".to_owned(),
-            Vec::<Value>::new(),
+            "SELECT body FROM record_row WHERE class = ?".to_owned(),
+            vec![Value::from(class.code())],
         );
         let mut and = |condition: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -232,10 +232,14 @@ impl LocalStore for SqliteStore {
             }
         };
         and("unit = ?", query.unit.map(|unit| unit.to_bytes().to_vec().into()));
-        and("occurred_at >= ?", query.from_ms.map(Value::from));
-        and("occurred_at < ?", query.until_ms.map(Value::from));
+        and(
+            "about = ?",
+            query.about.map(|about| about.to_bytes().to_vec().into()),
+        );
+        and("at >= ?", query.from_ms.map(Value::from));
+        and("at < ?", query.until_ms.map(Value::from));
         and("in_conflict = ?", query.in_conflict.map(Value::from));
-        sql.push_str(" ORDER BY occurred_at DESC, record DESC LIMIT ?");
+        sql.push_str(" ORDER BY at DESC, record DESC LIMIT ?");
         values.push(
             query
                 .limit
@@ -247,7 +251,7 @@ impl LocalStore for SqliteStore {
         let mut list = Vec::new();
         while let Some(row) = rows.next()? {
             let body = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-            list.push(minicbor::decode(body).map_err(|_| SqliteStoreError::Damaged("record"))?);
+            list.push(RowChange::from_bytes(class, body).ok_or(SqliteStoreError::Damaged("record"))?);
         }
         Ok(list)
     }

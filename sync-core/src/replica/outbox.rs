@@ -96,7 +96,7 @@ fn batch(identity: &Identity, open: &OpenDocument, changes: &[StoredChange]) -> 
     let hashes: Vec<ChangeHash> = changes.iter().map(|change| change.hash).collect();
     let raw: Vec<[u8; 32]> = hashes.iter().map(|hash| hash.0).collect();
     let keys = Keys {
-        seed: open.seed.clone(),
+        seed: open.seed.clone().filter(|_| open.document.schema().has_sealed()),
         listed: Vec::new(),
     };
     let statement = BatchStatement {

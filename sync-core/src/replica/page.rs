@@ -248,9 +248,7 @@ impl Staged {
 
     fn add_rows(&mut self, rows: impl FnOnce(&mut Document) -> Vec<RowChange>) {
         for row in rows(&mut self.open.document) {
-            match &row {
-                RowChange::Assistance(assistance) => drop(self.rows.insert(assistance.id, row)),
-            }
+            self.rows.insert(row.record(), row);
         }
     }
 

@@ -89,10 +89,10 @@ fn forget(tx: &Transaction<'_>, id: DocumentId) -> Result<()> {
     {
         return Ok(());
     }
-    let keys = "DELETE FROM record_key WHERE record IN (SELECT record FROM assistance WHERE document = ?)";
+    let keys = "DELETE FROM record_key WHERE record IN (SELECT record FROM record_row WHERE document = ?)";
     let steps = [
         keys,
-        "DELETE FROM assistance WHERE document = ?",
+        "DELETE FROM record_row WHERE document = ?",
         "DELETE FROM change WHERE document = ?",
         "DELETE FROM document WHERE id = ?",
     ];
@@ -147,18 +147,20 @@ fn put_key(tx: &Transaction<'_>, record: RecordId, key: &RecordKey) -> Result<()
 }
 
 fn put_rows(tx: &Transaction<'_>, document: i64, rows: &[RowChange]) -> Result<()> {
-    for RowChange::Assistance(row) in rows {
+    for row in rows {
         tx.prepare_cached(
-            "INSERT OR REPLACE INTO assistance (record, document, unit, occurred_at, in_conflict, body)
-             VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO record_row (record, document, class, unit, about, at, in_conflict, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
-            row.id.to_bytes(),
+            row.record().to_bytes(),
             document,
-            row.document.unit().to_bytes(),
-            row.occurred_at_ms,
-            !row.conflicts.is_empty(),
-            minicbor::to_vec(row).unwrap_or_default(),
+            row.document().class().code(),
+            row.document().unit().to_bytes(),
+            row.about().map(RecordId::to_bytes),
+            row.at_ms(),
+            !row.conflicts().is_empty(),
+            row.to_bytes(),
         ])?;
     }
     Ok(())
