@@ -86,6 +86,7 @@ error-token-invalid = The access token is not valid.
 error-token-expired = The access token has expired.
 error-device-revoked = The device was revoked.
 error-device-not-proven = The device did not prove itself.
+error-other-realm = The device belongs to another realm than this server.
 error-assertion-replayed = This assertion was used before.
 error-clock-refused = The device’s clock is wrong. Sign the nonce that comes with this.
 error-code-unknown = There is no such enrolment code.

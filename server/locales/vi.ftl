@@ -86,6 +86,7 @@ error-token-invalid = Mã truy cập không hợp lệ.
 error-token-expired = Mã truy cập đã hết hạn.
 error-device-revoked = Thiết bị đã bị thu hồi.
 error-device-not-proven = Không xác minh được thiết bị.
+error-other-realm = Thiết bị thuộc địa bàn khác với máy chủ này.
 error-assertion-replayed = Yêu cầu này đã được dùng.
 error-clock-refused = Đồng hồ của thiết bị sai. Hãy ký mã xác nhận kèm theo.
 error-code-unknown = Mã đăng ký không đúng.

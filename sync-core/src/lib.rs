@@ -9,11 +9,14 @@
 //! 5. [`preflight`] and [`admission`]: what may enter a document from outside, as a plan.
 //! 6. [`projection`]: which rows follow, on the server and on the phone alike.
 //! 7. [`digest`]: whether two stores hold the same.
+//!
+//! Around it: [`enrolment`] makes a phone somebody, and [`session`] says which request it makes next.
 
 pub mod admission;
 pub mod digest;
 pub mod document;
 pub mod edit;
+pub mod enrolment;
 pub mod ids;
 pub mod local_store;
 pub mod preflight;
@@ -22,4 +25,5 @@ pub mod protocol;
 pub mod record;
 pub mod replica;
 pub mod seal;
+pub mod session;
 pub mod signature;

@@ -12,15 +12,19 @@ pub mod sqlite;
 
 pub use memory::MemoryStore;
 
+use std::collections::BTreeMap;
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::digest::DigestSum;
+use crate::enrolment::Enrolment;
 use crate::ids::{ChangeHash, Class, DocumentId, RecordId, UnitId};
 use crate::projection::RowChange;
 use crate::protocol::{Epoch, ExchangeToken, ScopeSet};
 use crate::record::Assistance;
 use crate::seal::{KeySeed, RecordKey};
+use crate::signature::DeviceKey;
 
 /// What a phone remembers between exchanges.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -50,6 +54,21 @@ pub struct SyncState {
     /// Whether the server said that its documents differ.
     #[n(7)]
     pub diverged: bool,
+}
+
+/// Who this phone is. Written before the enrolment is asked for: its answer may be lost, its key must not be.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Credentials {
+    /// What it signs with.
+    #[n(0)]
+    pub key: DeviceKey,
+    /// That it was enrolled, once it was.
+    #[n(1)]
+    pub enrolment: Option<Enrolment>,
+    /// The access token, while it has one.
+    #[n(2)]
+    pub access_token: Option<String>,
 }
 
 /// One document in short.
@@ -149,6 +168,24 @@ pub struct DocumentUpdate {
     pub rows: Vec<RowChange>,
 }
 
+/// A record's place in a list: by its time, then by its id, both descending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListPlace {
+    /// The record's time, UTC milliseconds.
+    pub at_ms: i64,
+    /// The record.
+    pub record: RecordId,
+}
+
+impl From<&RowChange> for ListPlace {
+    fn from(row: &RowChange) -> Self {
+        Self {
+            at_ms: row.at_ms(),
+            record: row.record(),
+        }
+    }
+}
+
 /// Which records a list shows, newest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
@@ -162,6 +199,8 @@ pub struct ListQuery {
     pub until_ms: Option<i64>,
     /// Only those with conflicts.
     pub in_conflict: Option<bool>,
+    /// Only those that a list shows after this one.
+    pub after: Option<ListPlace>,
     /// At most this many; all without.
     pub limit: Option<usize>,
 }
@@ -170,6 +209,12 @@ pub struct ListQuery {
 pub trait LocalStore {
     /// What can go wrong in it.
     type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Who this phone is; `None` before [`LocalStore::keep_credentials`].
+    fn credentials(&self) -> Result<Option<Credentials>, Self::Error>;
+
+    /// Keeps who this phone is, in place of what was kept before.
+    fn keep_credentials(&mut self, credentials: &Credentials) -> Result<(), Self::Error>;
 
     /// The state that the last update left.
     fn state(&self) -> Result<SyncState, Self::Error>;
@@ -202,6 +247,9 @@ pub trait LocalStore {
             })
             .collect())
     }
+
+    /// Records with changes that have no receipt; with the code, where one was refused.
+    fn unsent(&self) -> Result<BTreeMap<RecordId, Option<String>>, Self::Error>;
 
     /// Saves an edit: from here on it is never lost.
     fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Self::Error>;

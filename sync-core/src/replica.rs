@@ -17,7 +17,7 @@ use crate::digest::DigestSum;
 use crate::edit::{Author, Edit, EditError, EditKind, Personal, Place};
 use crate::ids::{AccountId, ActorId, DeviceId, DocumentId, Month, RealmId, RecordId, Scope};
 use crate::local_store::{
-    DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, SyncState,
+    DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, SyncState, Update,
 };
 use crate::projection::rows_of;
 use crate::protocol::BodyError;
@@ -27,6 +27,9 @@ use crate::signature::DeviceKey;
 
 pub use exchange::{Exchange, ExchangeId, Received};
 use open::OpenDocument;
+
+/// A difference of clocks below this is the network's.
+const CLOCK_NOISE_MS: u64 = 10_000;
 
 /// Who this replica is: made at enrolment, kept in the phone's vault.
 #[derive(Clone, Debug)]
@@ -156,6 +159,25 @@ impl<S: LocalStore> Replica<S> {
         now_ms.saturating_add(self.state.clock_offset_ms)
     }
 
+    /// The server told its time outside of an exchange. Remembered if the difference is worth a write.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn learn_clock(&mut self, server_time_ms: i64, now_ms: i64) -> Result<(), S> {
+        let clock_offset_ms = server_time_ms.saturating_sub(now_ms);
+        if clock_offset_ms.abs_diff(self.state.clock_offset_ms) < CLOCK_NOISE_MS {
+            return Ok(());
+        }
+        let mut update = Update {
+            state: self.state.clone(),
+            ..Update::default()
+        };
+        update.state.clock_offset_ms = clock_offset_ms;
+        self.store.apply(&update).map_err(ReplicaError::Store)?;
+        self.state = update.state;
+        Ok(())
+    }
+
     /// Makes one edit. When it returns, the edit is on disk and shows in every list. `false`: it said nothing new.
     ///
     /// # Errors
@@ -271,6 +293,19 @@ impl<S: LocalStore> Replica<S> {
     /// [`ReplicaError::Store`].
     pub fn has_key(&self, record: RecordId) -> Result<bool, S> {
         Ok(self.store.key(record).map_err(ReplicaError::Store)?.is_some())
+    }
+
+    /// Records that have not reached the server whole; with the code, where a change of theirs was refused.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn unsent(&self) -> Result<BTreeMap<RecordId, Option<String>>, S> {
+        self.store.unsent().map_err(ReplicaError::Store)
+    }
+
+    /// The store, for what is not about documents.
+    pub(crate) fn store_mut(&mut self) -> &mut S {
+        &mut self.store
     }
 
     /// How things stand.

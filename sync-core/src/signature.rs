@@ -76,6 +76,19 @@ impl fmt::Debug for DeviceKey {
     }
 }
 
+/// CBOR: a byte string of 32 bytes, the seed; for the vault alone.
+impl<C> Encode<C> for DeviceKey {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(&self.to_seed())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for DeviceKey {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        Ok(Self::from_seed(fixed_bytes(d)?))
+    }
+}
+
 /// A public key that is known to be good: canonical and not weak. CBOR: a byte string of 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);

@@ -1,8 +1,11 @@
 //! A store in which the phone can die before or after any step.
 
+use std::collections::BTreeMap;
+
 use sync_core::ids::{Class, DocumentId, RecordId};
 use sync_core::local_store::{
-    DocumentSummary, ListQuery, LocalStore, MemoryStore, SavedEdit, StoredDocument, SyncState, Update,
+    Credentials, DocumentSummary, ListQuery, LocalStore, MemoryStore, SavedEdit, StoredDocument, SyncState,
+    Update,
 };
 use sync_core::projection::RowChange;
 use sync_core::seal::RecordKey;
@@ -52,6 +55,16 @@ fn fine<T>(result: Result<T, std::convert::Infallible>) -> Result<T, Died> {
 impl LocalStore for MortalStore {
     type Error = Died;
 
+    fn credentials(&self) -> Result<Option<Credentials>, Died> {
+        fine(self.inner.credentials())
+    }
+
+    fn keep_credentials(&mut self, credentials: &Credentials) -> Result<(), Died> {
+        self.write(|inner| {
+            let Ok(()) = inner.keep_credentials(credentials);
+        })
+    }
+
     fn state(&self) -> Result<SyncState, Died> {
         fine(self.inner.state())
     }
@@ -74,6 +87,10 @@ impl LocalStore for MortalStore {
 
     fn rows(&self, class: Class, query: ListQuery) -> Result<Vec<RowChange>, Died> {
         fine(self.inner.rows(class, query))
+    }
+
+    fn unsent(&self) -> Result<BTreeMap<RecordId, Option<String>>, Died> {
+        fine(self.inner.unsent())
     }
 
     fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Died> {

@@ -1,21 +1,20 @@
-//! A phone: a replica, a link, and what an app does between them.
+//! A phone: a session, a link, and what an app does between them.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::http::{Method, header};
-use data_encoding::BASE64URL_NOPAD;
+use axum::http::{HeaderName, Method, header};
+use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sync_core::edit::Edit;
-use sync_core::ids::{AccountId, DeviceId, RealmId, RecordId};
+use sync_core::ids::RecordId;
 use sync_core::local_store::{ListQuery, LocalStore};
-use sync_core::protocol::CONTENT_TYPE;
 use sync_core::record::Assistance;
 use sync_core::replica::{Identity, Received, Replica, ReplicaError};
 use sync_core::seal::SealedField;
-use sync_core::signature::{DeviceKey, EnrolmentStatement, PublicKey, Signature};
+use sync_core::session::{self, Call, Session, SessionError};
 
 use super::link::{Answer, Fate, Link};
 use crate::clock::Clock;
@@ -26,9 +25,9 @@ const EXCHANGES_MAX: usize = 500;
 /// One phone.
 #[derive(Debug)]
 pub struct Phone<S: LocalStore> {
-    replica: Replica<S>,
+    session: Session<S>,
+    identity: Identity,
     link: Link,
-    token: String,
     clock: Clock,
     rng: StdRng,
     /// How long each answered exchange took.
@@ -42,31 +41,21 @@ impl<S: LocalStore> Phone<S> {
     ///
     /// # Errors
     /// When the server refuses the code, or its word for the enrolment is not good.
-    pub async fn enrol(mut link: Link, code: &str, store: S, seed: u64) -> anyhow::Result<Self> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let key = DeviceKey::from_seed(random(&mut rng));
-        let body = json!({ "code": code, "public_key": BASE64URL_NOPAD.encode(&key.public().to_bytes()) });
-        let headers = [(header::CONTENT_TYPE, "application/json")];
-        let answer = link.send(
-            Method::POST,
-            "/v1/enrol",
-            &headers,
-            body.to_string().into(),
-            Fate::Delivered,
-        );
-        let answer = answer.await?.context("no answer")?.json().context("enrolment")?;
-        let identity = identity(&answer, key).context("the server's word for the enrolment is not good")?;
-        let token = answer
-            .get("access_token")
-            .and_then(Value::as_str)
-            .context("no token")?
-            .to_owned();
-        let replica = opened(Replica::open(store, identity))?;
+    pub async fn enrol(link: Link, code: &str, store: S, seed: u64) -> anyhow::Result<Self> {
+        let (mut rng, clock) = (StdRng::seed_from_u64(seed), Clock::system());
+        let mut link = link;
+        let mut session = opened(Session::open(store, &mut rng))?;
+        let call = opened(session.enrol(code))?;
+        let (answer, _) = carry(&mut link, call, Fate::Delivered)
+            .await?
+            .context("no answer")?;
+        opened(session.answered(&answer, clock.now_ms())).context("enrolment")?;
+        let identity = opened(session.replica())?.identity().clone();
         Ok(Self {
-            replica,
+            session,
+            identity,
             link,
-            token,
-            clock: Clock::system(),
+            clock,
             rng,
             took: Vec::new(),
             delivered: 0,
@@ -75,22 +64,25 @@ impl<S: LocalStore> Phone<S> {
 
     /// Who it is.
     pub fn identity(&self) -> &Identity {
-        self.replica.identity()
+        &self.identity
     }
 
     /// What it shows the server.
     pub fn token(&self) -> &str {
-        &self.token
+        self.session.access_token().unwrap_or_default()
     }
 
     /// Where its next page starts.
     pub fn cursor(&self) -> Option<&[u8]> {
-        self.replica.cursor()
+        self.session.replica().ok()?.cursor()
     }
 
     /// The time as it would write it into a record.
     pub fn now_ms(&self) -> i64 {
-        self.replica.corrected(self.clock.now_ms())
+        let now_ms = self.clock.now_ms();
+        self.session
+            .replica()
+            .map_or(now_ms, |replica| replica.corrected(now_ms))
     }
 
     /// A fresh id for a record.
@@ -105,9 +97,10 @@ impl<S: LocalStore> Phone<S> {
     /// What the replica says.
     pub fn edit(&mut self, edit: &Edit) -> anyhow::Result<i64> {
         let now_ms = self.clock.now_ms();
-        let at_ms = self.replica.corrected(now_ms);
-        let edited = tokio::task::block_in_place(|| self.replica.edit(edit, now_ms, &mut self.rng));
-        if !opened(edited)? {
+        let replica = opened(self.session.replica_mut())?;
+        let at_ms = replica.corrected(now_ms);
+        let edited = tokio::task::block_in_place(|| replica.edit(edit, now_ms, &mut self.rng));
+        if !opened(edited.map_err(SessionError::from))? {
             bail!("an edit said nothing new");
         }
         Ok(at_ms)
@@ -118,7 +111,7 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// What the store says.
     pub fn rows(&self) -> anyhow::Result<Vec<Assistance>> {
-        opened(self.replica.assistances(ListQuery::default()))
+        self.read(|replica| replica.assistances(ListQuery::default()))
     }
 
     /// What a sealed field says.
@@ -126,7 +119,7 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// What the store says.
     pub fn personal(&self, row: &Assistance, field: SealedField) -> anyhow::Result<Option<String>> {
-        Ok(opened(self.replica.personal(row))?.0.remove(&field))
+        Ok(self.read(|replica| replica.personal(row))?.0.remove(&field))
     }
 
     /// Changes without a receipt, and how many of them were refused.
@@ -134,8 +127,16 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// What the store says.
     pub fn unsent(&mut self) -> anyhow::Result<(usize, usize)> {
-        let status = opened(self.replica.status())?;
+        let status = opened(self.session.replica_mut())?.status();
+        let status = opened(status.map_err(SessionError::from))?;
         Ok((status.unsent, status.refused))
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Replica<S>) -> Result<T, ReplicaError<S::Error>>,
+    ) -> anyhow::Result<T> {
+        opened(read(opened(self.session.replica())?).map_err(SessionError::from))
     }
 
     /// Exchanges until there is nothing left to do, whatever happens to each request. Gives the number of requests.
@@ -158,46 +159,22 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// When the server refuses, or the answer does not fit.
     pub async fn exchange(&mut self, fate: Fate) -> anyhow::Result<Option<Received>> {
-        let made = tokio::task::block_in_place(|| self.replica.next_request(self.clock.now_ms(), None));
-        let exchange = opened(made)?;
-        let bearer = format!("Bearer {}", self.token);
-        let mut headers = vec![
-            (header::AUTHORIZATION, bearer.as_str()),
-            (header::CONTENT_TYPE, CONTENT_TYPE),
-        ];
-        if exchange.body.compressed {
-            headers.push((header::CONTENT_ENCODING, "zstd"));
-        }
-        let body = exchange.body.bytes.into();
-        let Some(answer) = self
-            .link
-            .send(Method::POST, "/v1/sync", &headers, body, fate)
-            .await?
-        else {
-            self.replica.exchange_failed(exchange.id);
-            return Ok(None);
-        };
-        if !answer.status.is_success() {
-            self.replica.exchange_failed(exchange.id);
-            if answer.code().as_deref() == Some("cursor_invalid") && self.replica.cursor().is_some() {
-                self.replica.forget_cursor();
+        loop {
+            let now_ms = self.clock.now_ms();
+            let made = tokio::task::block_in_place(|| self.session.next_call(now_ms, None, &mut self.rng));
+            let Some((answer, took)) = carry(&mut self.link, opened(made)?, fate).await? else {
+                self.session.call_failed();
                 return Ok(None);
+            };
+            let now_ms = self.clock.now_ms();
+            let step = tokio::task::block_in_place(|| self.session.answered(&answer, now_ms));
+            // Without an exchange it was about a token, and there is more to do.
+            if let Some(received) = opened(step).context("the exchange")?.received {
+                self.took.push(took);
+                self.delivered += received.confirmed;
+                return Ok(Some(received));
             }
-            answer.json().context("the exchange")?;
         }
-        self.took.push(answer.took);
-        let compressed = answer.headers.contains_key(header::CONTENT_ENCODING);
-        let now_ms = self.clock.now_ms();
-        let received = tokio::task::block_in_place(|| {
-            self.replica
-                .receive(exchange.id, &answer.body, compressed, now_ms)
-        });
-        let received = opened(received)?;
-        self.delivered += received.confirmed;
-        if let Some(token) = &received.access_token {
-            self.token.clone_from(token);
-        }
-        Ok(Some(received))
     }
 
     /// Asks the API for something that this phone's account may read.
@@ -205,11 +182,11 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// When there is no answer.
     pub async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
-        let bearer = format!("Bearer {}", self.token);
+        let bearer = format!("Bearer {}", self.token());
         let headers = [(header::AUTHORIZATION, bearer.as_str())];
         let answer = self
             .link
-            .send(Method::GET, path, &headers, bytes::Bytes::new(), Fate::Delivered)
+            .send(Method::GET, path, &headers, Bytes::new(), Fate::Delivered)
             .await?;
         answer.context("no answer")
     }
@@ -238,40 +215,36 @@ impl<S: LocalStore> Phone<S> {
     }
 }
 
-/// Reads the answer to an enrolment, and checks the realm's signature under it.
-fn identity(answer: &Value, key: DeviceKey) -> Option<Identity> {
-    let text = |name: &str| answer.get(name)?.as_str();
-    let bytes = |name| BASE64URL_NOPAD.decode(text(name)?.as_bytes()).ok();
-    let realm: RealmId = text("realm")?.parse().ok()?;
-    let device: DeviceId = text("device")?.parse().ok()?;
-    let account: AccountId = text("account")?.parse().ok()?;
-    let enrolled_at_ms = answer.get("enrolled_at_ms")?.as_i64()?;
-    let statement = EnrolmentStatement {
-        realm,
-        device,
-        account,
-        public_key: key.public(),
-        enrolled_at_ms,
+/// Carries a call to the server; tells how long that took. `None`: it or its answer was lost.
+async fn carry(
+    link: &mut Link,
+    call: Call,
+    fate: Fate,
+) -> anyhow::Result<Option<(session::Answer, Duration)>> {
+    let headers: Vec<(HeaderName, &str)> = call
+        .headers
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.as_str()))
+        .collect();
+    let answer = link
+        .send(Method::POST, call.path, &headers, call.body.into(), fate)
+        .await?;
+    let Some(answer) = answer else {
+        return Ok(None);
     };
-    let server_key = PublicKey::from_bytes(bytes("server_key")?.try_into().ok()?).ok()?;
-    let signature = Signature(bytes("statement_signature")?.try_into().ok()?);
-    statement.verify(&server_key, &signature).ok()?;
-    Some(Identity {
-        realm,
-        device,
-        account,
-        key,
-    })
+    let headers = answer.headers.iter();
+    let carried = session::Answer {
+        status: answer.status.as_u16(),
+        headers: headers
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect(),
+        body: answer.body.to_vec(),
+    };
+    Ok(Some((carried, answer.took)))
 }
 
 fn opened<T, E: std::error::Error + Send + Sync + 'static>(
-    result: Result<T, ReplicaError<E>>,
+    result: Result<T, SessionError<E>>,
 ) -> anyhow::Result<T> {
     result.map_err(|error| anyhow::anyhow!("{}: {error}", error.code()))
-}
-
-fn random<const N: usize>(rng: &mut StdRng) -> [u8; N] {
-    let mut bytes = [0; N];
-    rng.fill_bytes(&mut bytes);
-    bytes
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use data_encoding::BASE64URL_NOPAD;
-use serde::{Deserialize, Serialize};
+use sync_core::enrolment::{EnrolAnswer, EnrolRequest, TokenAnswer, TokenRequest};
 use sync_core::ids::DeviceId;
 use sync_core::signature::{EnrolmentStatement, PublicKey, Signature};
 
@@ -16,44 +16,6 @@ use crate::app::App;
 use crate::clock;
 use crate::enrolment::{self, Assertion};
 use crate::realm::Device;
-
-/// What a phone sends with its code.
-#[derive(Deserialize)]
-pub(super) struct EnrolRequest {
-    code: String,
-    public_key: String,
-}
-
-/// What it gets: who it is, and the server's word for it.
-#[derive(Serialize)]
-pub(super) struct EnrolAnswer {
-    realm: String,
-    device: String,
-    account: String,
-    enrolled_at_ms: i64,
-    server_key: String,
-    statement_signature: String,
-    #[serde(flatten)]
-    token: TokenAnswer,
-}
-
-/// An access token.
-#[derive(Serialize)]
-pub(super) struct TokenAnswer {
-    access_token: String,
-    expires_at_ms: i64,
-    server_time_ms: i64,
-}
-
-/// What a device signs to get a token.
-#[derive(Deserialize)]
-pub(super) struct TokenRequest {
-    device: String,
-    time_ms: i64,
-    jti: String,
-    nonce: Option<String>,
-    signature: String,
-}
 
 pub(super) async fn enrol(
     State(app): State<Arc<App>>,
@@ -75,15 +37,8 @@ pub(super) async fn enrol(
         public_key: device.key,
         enrolled_at_ms: device.enrolled_at,
     };
-    Ok(Json(EnrolAnswer {
-        realm: app.realm.to_string(),
-        device: device.id.to_string(),
-        account: device.account.to_string(),
-        enrolled_at_ms: device.enrolled_at,
-        server_key: BASE64URL_NOPAD.encode(&app.realm_key.public().to_bytes()),
-        statement_signature: BASE64URL_NOPAD.encode(&statement.sign(&app.realm_key).0),
-        token: issue(&app, &device, now_ms)?,
-    }))
+    let token = issue(&app, &device, now_ms)?;
+    Ok(Json(EnrolAnswer::new(&statement, &app.realm_key, token)))
 }
 
 pub(super) async fn token(
@@ -91,6 +46,13 @@ pub(super) async fn token(
     request: Result<Json<TokenRequest>, JsonRejection>,
 ) -> Result<Json<TokenAnswer>, ApiError> {
     let Json(request) = request.map_err(invalid_body)?;
+    if request
+        .realm
+        .as_ref()
+        .is_some_and(|realm| *realm != app.realm.to_string())
+    {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "other_realm"));
+    }
     let assertion = Assertion {
         device: request
             .device

@@ -5,19 +5,25 @@
 use std::collections::BTreeMap;
 
 use super::{
-    DocumentUpdate, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, StoredDocument, SyncState,
-    Update,
+    Credentials, DocumentUpdate, ListPlace, ListQuery, LocalStore, Pending, SavedEdit, StoredChange,
+    StoredDocument, SyncState, Update,
 };
 use crate::digest::DigestSum;
 use crate::ids::{AccountId, ChangeHash, DeviceId, DocumentId, Month, RecordId, UnitId};
 use crate::projection::RowChange;
 use crate::record::{Assistance, Conflict, ConflictValue, Scalar};
 use crate::seal::{KeySeed, RecordKey};
+use crate::signature::DeviceKey;
 
 /// Runs every case; panics at the first that fails, with its name.
 pub fn check<S: LocalStore>(mut make: impl FnMut() -> S, reopen: impl Fn(S) -> S) {
     type Case<S> = for<'a, 'b> fn(&'a mut Subject<'b, S>);
-    let cases: [(&str, Case<S>); 9] = [
+    let cases: [(&str, Case<S>); 11] = [
+        ("credentials are kept", credentials_are_kept),
+        (
+            "what is unsent is told by record",
+            what_is_unsent_is_told_by_record,
+        ),
         ("an empty store is empty", an_empty_store_is_empty),
         ("a saved edit survives", a_saved_edit_survives),
         ("changes keep their order", changes_keep_their_order),
@@ -206,6 +212,40 @@ fn a_saved_edit_survives<S: LocalStore>(subject: &mut Subject<'_, S>) {
     );
     let rows = subject.store().assistances(ListQuery::default());
     assert_eq!(subject.ok(rows), [row(ledger(2), 2, 2), row(ledger(1), 1, 1)]);
+}
+
+fn credentials_are_kept<S: LocalStore>(subject: &mut Subject<'_, S>) {
+    let found = subject.store().credentials();
+    assert!(subject.ok(found).is_none());
+    let mut credentials = Credentials {
+        key: DeviceKey::from_seed([4; 32]),
+        enrolment: None,
+        access_token: None,
+    };
+    for token in [None, Some("a"), Some("b"), None] {
+        credentials.access_token = token.map(str::to_owned);
+        let kept = subject.store().keep_credentials(&credentials);
+        subject.ok(kept);
+        subject.reopen();
+        let found = subject.store().credentials();
+        let found = subject.ok(found);
+        let found = found.map(|found| (found.key.to_seed(), found.access_token));
+        assert_eq!(found, Some(([4; 32], credentials.access_token.clone())));
+    }
+}
+
+fn what_is_unsent_is_told_by_record<S: LocalStore>(subject: &mut Subject<'_, S>) {
+    for n in 1..=3 {
+        subject.save(ledger(1), n);
+    }
+    subject.apply(&update(vec![DocumentUpdate {
+        confirmed: vec![hash(1)],
+        refused: vec![(hash(2), "no".to_owned())],
+        ..update_of(ledger(1))
+    }]));
+    let unsent = subject.store().unsent();
+    let expected = BTreeMap::from([(record(2), Some("no".to_owned())), (record(3), None)]);
+    assert_eq!(subject.ok(unsent), expected);
 }
 
 fn changes_keep_their_order<S: LocalStore>(subject: &mut Subject<'_, S>) {
@@ -397,4 +437,13 @@ fn lists_are_newest_first_and_filtered<S: LocalStore>(subject: &mut Subject<'_, 
         }),
         [1, 4].map(record)
     );
+    let after = |n, at_ms| ListQuery {
+        after: Some(ListPlace {
+            at_ms,
+            record: record(n),
+        }),
+        ..all
+    };
+    assert_eq!(subject.list(after(4, 20)), [3, 2].map(record));
+    assert_eq!(subject.list(after(2, 10)), []);
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use super::{
-    DocumentSummary, DocumentUpdate, ListQuery, LocalStore, SavedEdit, StoredChange, StoredDocument,
-    SyncState, Update,
+    Credentials, DocumentSummary, DocumentUpdate, ListPlace, ListQuery, LocalStore, SavedEdit, StoredChange,
+    StoredDocument, SyncState, Update,
 };
 use crate::digest::DigestSum;
 use crate::ids::{Class, DocumentId, RecordId};
@@ -15,6 +15,7 @@ use crate::seal::RecordKey;
 /// Everything in maps.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
+    credentials: Option<Credentials>,
     state: SyncState,
     documents: BTreeMap<DocumentId, StoredDocument>,
     keys: BTreeMap<RecordId, RecordKey>,
@@ -72,6 +73,15 @@ fn pending(document: &StoredDocument) -> impl Iterator<Item = &super::Pending> {
 impl LocalStore for MemoryStore {
     type Error = Infallible;
 
+    fn credentials(&self) -> Result<Option<Credentials>, Infallible> {
+        Ok(self.credentials.clone())
+    }
+
+    fn keep_credentials(&mut self, credentials: &Credentials) -> Result<(), Infallible> {
+        self.credentials = Some(credentials.clone());
+        Ok(())
+    }
+
     fn state(&self) -> Result<SyncState, Infallible> {
         Ok(self.state.clone())
     }
@@ -108,11 +118,21 @@ impl LocalStore for MemoryStore {
                 && query
                     .in_conflict
                     .is_none_or(|wanted| row.conflicts().is_empty() != wanted)
+                && query.after.is_none_or(|after| ListPlace::from(*row) < after)
         };
         let mut rows: Vec<RowChange> = self.rows.values().filter(matches).cloned().collect();
-        rows.sort_by_key(|row| std::cmp::Reverse((row.at_ms(), row.record())));
+        rows.sort_by_key(|row| std::cmp::Reverse(ListPlace::from(row)));
         rows.truncate(query.limit.unwrap_or(usize::MAX));
         Ok(rows)
+    }
+
+    fn unsent(&self) -> Result<BTreeMap<RecordId, Option<String>>, Infallible> {
+        let mut unsent = BTreeMap::new();
+        for pending in self.documents.values().flat_map(pending) {
+            let refused: &mut Option<String> = unsent.entry(pending.record).or_default();
+            *refused = refused.take().or_else(|| pending.refused.clone());
+        }
+        Ok(unsent)
     }
 
     fn save_edit(&mut self, edit: &SavedEdit) -> Result<(), Infallible> {

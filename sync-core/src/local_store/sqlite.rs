@@ -5,14 +5,15 @@
 
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::{
-    DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, StoredDocument, SyncState,
-    Update,
+    Credentials, DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, StoredDocument,
+    SyncState, Update,
 };
 use crate::digest::DigestSum;
 use crate::ids::{ChangeHash, Class, DocumentId, RecordId};
@@ -140,6 +141,20 @@ fn migrate(conn: &mut Connection) -> Result<()> {
 impl LocalStore for SqliteStore {
     type Error = SqliteStoreError;
 
+    fn credentials(&self) -> Result<Option<Credentials>> {
+        let sql = "SELECT body FROM credentials WHERE id = 1";
+        let body: Option<Vec<u8>> = self.conn.query_row(sql, [], |row| row.get(0)).optional()?;
+        body.map(|body| minicbor::decode(&body).map_err(|_| SqliteStoreError::Damaged("credentials")))
+            .transpose()
+    }
+
+    fn keep_credentials(&mut self, credentials: &Credentials) -> Result<()> {
+        let body = minicbor::to_vec(credentials).unwrap_or_default();
+        let sql = "INSERT OR REPLACE INTO credentials (id, body) VALUES (1, ?)";
+        self.conn.prepare_cached(sql)?.execute([body])?;
+        Ok(())
+    }
+
     fn state(&self) -> Result<SyncState> {
         let sql = "SELECT body FROM state WHERE id = 1";
         let body: Option<Vec<u8>> = self.conn.query_row(sql, [], |row| row.get(0)).optional()?;
@@ -239,6 +254,10 @@ impl LocalStore for SqliteStore {
         and("at >= ?", query.from_ms.map(Value::from));
         and("at < ?", query.until_ms.map(Value::from));
         and("in_conflict = ?", query.in_conflict.map(Value::from));
+        if let Some(after) = query.after {
+            sql.push_str(" AND (at, record) < (?, ?)");
+            values.extend([after.at_ms.into(), after.record.to_bytes().to_vec().into()]);
+        }
         sql.push_str(" ORDER BY at DESC, record DESC LIMIT ?");
         values.push(
             query
@@ -254,6 +273,13 @@ impl LocalStore for SqliteStore {
             list.push(RowChange::from_bytes(class, body).ok_or(SqliteStoreError::Damaged("record"))?);
         }
         Ok(list)
+    }
+
+    fn unsent(&self) -> Result<BTreeMap<RecordId, Option<String>>> {
+        let sql = "SELECT record, max(refused) FROM change WHERE made_at IS NOT NULL GROUP BY record";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn save_edit(&mut self, edit: &SavedEdit) -> Result<()> {

@@ -40,6 +40,8 @@ pub struct Received {
     pub confirmed: usize,
     /// Changes that were refused just now.
     pub refused: usize,
+    /// Things that the page brought.
+    pub items: usize,
 }
 
 impl<S: LocalStore> Replica<S> {
@@ -122,6 +124,7 @@ impl<S: LocalStore> Replica<S> {
             flags: response.flags.unwrap_or_default(),
             confirmed,
             refused,
+            items: response.items.len(),
         })
     }
 
