@@ -1,11 +1,13 @@
 //! The harness: a world with one server, some phones, and a network between them that may do anything.
 
+pub mod live;
 pub mod network;
 pub mod office;
 pub mod phone;
 pub mod store;
 pub mod world;
 
+pub use live::Village;
 pub use network::Fate;
 pub use phone::Phone;
 pub use world::World;

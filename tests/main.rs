@@ -20,6 +20,7 @@ mod conflicts;
 mod convergence;
 mod crashes;
 mod delivery;
+mod hostile;
 mod offline;
 mod refusals;
 mod verification;

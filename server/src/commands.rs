@@ -42,7 +42,12 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 struct DataDir {
     /// The data directory.
-    #[arg(long = "data", env = "LANGSO_DATA", default_value = "langso-data")]
+    #[arg(
+        long = "data",
+        env = "LANGSO_DATA",
+        default_value = "langso-data",
+        global = true
+    )]
     path: PathBuf,
 }
 

@@ -164,6 +164,30 @@ pub fn held_roles(conn: &Connection) -> rusqlite::Result<HashMap<AccountId, Vec<
     Ok(roles)
 }
 
+/// Every role of an account, past ones too.
+///
+/// # Errors
+/// The store's.
+pub fn held_by(conn: &Connection, account: AccountId) -> rusqlite::Result<Vec<Held>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT account, unit, role, valid_from, valid_to, personal FROM role WHERE account = ? ORDER BY valid_from",
+    )?;
+    let rows = statement.query_map([account.to_bytes()], held)?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// The name that an account logs in with; empty if there is none.
+///
+/// # Errors
+/// The store's.
+pub fn username(conn: &Connection, account: AccountId) -> rusqlite::Result<String> {
+    let name = conn
+        .prepare_cached("SELECT username FROM account WHERE id = ?")?
+        .query_row([account.to_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(name.unwrap_or_default())
+}
+
 /// A row of account, unit, role, first day, end and personal.
 pub(crate) fn held(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Held>> {
     let (role, from, to): (String, String, Option<String>) = (row.get(2)?, row.get(3)?, row.get(4)?);

@@ -14,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use rusqlite::{Connection, Transaction};
 
 use crate::workers::Workers;
+#[cfg(test)]
+pub(crate) use open::migrate;
 pub use open::{APPLICATION_ID, OpenError, open_connection};
 pub use writer::{WriteError, WriterStats};
 

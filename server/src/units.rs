@@ -2,15 +2,21 @@
 //!
 //! A code is text – it has leading zeros –, and it is unique among the units of one import only: codes are reused when
 //! units change, so a unit gets an identity of its own. Importing the same rows for the same day again changes nothing.
+//! What becomes of units afterwards is [`change`], and of many at once [`reform`].
+
+pub mod change;
+pub mod reform;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::Deserialize;
 use sync_core::ids::UnitId;
 use unicode_normalization::UnicodeNormalization;
+
+use change::{Change, ChangeError, Period};
 
 /// Longest name, code and level, in bytes.
 const TEXT_BYTES: usize = 200;
@@ -28,39 +34,46 @@ pub struct UnitRow {
     pub name: String,
 }
 
+/// A line that cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowError {
+    /// Its number in the file, the header being 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
 /// A file that cannot be imported. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum UnitsError {
-    /// Not CSV, or a column is missing.
-    #[error("the file is not CSV with the columns code, parent_code, level, name: {0}")]
+    /// Not CSV, or a column is missing; the line is named.
+    #[error("the file is not CSV with the right columns: {0}")]
     Csv(#[from] csv::Error),
-    /// A field is empty or too long.
-    #[error("line {0}: code, level and name must have 1 to {TEXT_BYTES} bytes")]
-    Field(u64),
-    /// Two lines have the same code.
-    #[error("line {0}: the code {1} stands on an earlier line")]
-    Duplicate(u64, String),
-    /// The parent is neither in the file nor in the store.
-    #[error("line {0}: there is no unit with the code {1}")]
-    NoParent(u64, String),
+    /// Lines that cannot be taken, each with its number.
+    #[error("{}", told(.0))]
+    Rows(Vec<RowError>),
+    /// What comes out is not possible.
+    #[error(transparent)]
+    Change(ChangeError),
     /// The store failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
 }
 
+fn told(rows: &[RowError]) -> String {
+    let lines = rows
+        .iter()
+        .map(|row| format!("line {}: {}", row.line, row.problem));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Reads and checks a file.
 ///
 /// # Errors
-/// [`UnitsError`] names the line.
+/// [`UnitsError`] names every line that cannot be taken.
 pub fn parse(input: impl Read) -> Result<Vec<UnitRow>, UnitsError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let headers: csv::StringRecord = reader
-        .headers()?
-        .iter()
-        .map(|name| name.trim_start_matches('\u{feff}'))
-        .collect();
-    reader.set_headers(headers);
-    let (mut rows, mut codes) = (Vec::new(), HashSet::new());
+    let mut reader = reader(input)?;
+    let (mut rows, mut codes, mut bad) = (Vec::new(), HashSet::new(), Vec::new());
     for (row, line) in reader.deserialize::<UnitRow>().zip(2..) {
         let row = row?;
         let nfc = |text: &str| text.nfc().collect::<String>();
@@ -70,24 +83,41 @@ pub fn parse(input: impl Read) -> Result<Vec<UnitRow>, UnitsError> {
             level: nfc(&row.level),
             name: nfc(&row.name),
         };
+        let mut refuse = |problem| bad.push(RowError { line, problem });
         if [&row.code, &row.level, &row.name]
             .iter()
             .any(|text| !(1..=TEXT_BYTES).contains(&text.len()))
         {
-            return Err(UnitsError::Field(line));
+            refuse(format!("code, level and name must have 1 to {TEXT_BYTES} bytes"));
         }
         if !codes.insert(row.code.clone()) {
-            return Err(UnitsError::Duplicate(line, row.code));
+            refuse(format!("the code {} stands on an earlier line", row.code));
         }
         rows.push(row);
     }
-    Ok(rows)
+    if bad.is_empty() {
+        Ok(rows)
+    } else {
+        Err(UnitsError::Rows(bad))
+    }
 }
 
-/// Adds units that hold from a day on. Gives how many are new.
+/// A reader that takes a byte order mark for what it is.
+fn reader<R: Read>(input: R) -> Result<csv::Reader<R>, UnitsError> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
+    let headers: csv::StringRecord = reader
+        .headers()?
+        .iter()
+        .map(|name| name.trim_start_matches('\u{feff}'))
+        .collect();
+    reader.set_headers(headers);
+    Ok(reader)
+}
+
+/// Adds units that hold from a day on. One that is there already must be there as the line says. Gives how many are new.
 ///
 /// # Errors
-/// [`UnitsError`]; the caller rolls back.
+/// [`UnitsError`] names every line that cannot be taken; the caller rolls back.
 pub fn import(
     tx: &Transaction<'_>,
     rows: &[UnitRow],
@@ -95,44 +125,52 @@ pub fn import(
     mut fresh: impl FnMut() -> UnitId,
 ) -> Result<usize, UnitsError> {
     let day = valid_from.to_string();
-    let mut ids: HashMap<&str, UnitId> = HashMap::new();
-    let mut added = HashSet::new();
+    let (mut ids, mut bad) = (HashMap::new(), Vec::new());
+    let mut known = HashSet::new();
     for row in rows {
-        let known = by_code(tx, &row.code, &day)?;
-        let id = known.unwrap_or_else(&mut fresh);
-        if known.is_none() {
-            tx.prepare_cached("INSERT INTO unit (id) VALUES (?)")?
-                .execute([id.to_bytes()])?;
-            added.insert(id);
-        }
-        ids.insert(&row.code, id);
+        let id = by_code(tx, &row.code, &day)?;
+        known.extend(id);
+        ids.insert(row.code.as_str(), id.unwrap_or_else(&mut fresh));
     }
     for (row, line) in rows.iter().zip(2..) {
-        let Some(id) = ids.get(row.code.as_str()).filter(|id| added.contains(*id)) else {
+        let mut refuse = |problem| bad.push(RowError { line, problem });
+        let Some(unit) = ids.get(row.code.as_str()).copied() else {
             continue;
         };
         let parent = match row.parent_code.as_str() {
             "" => None,
-            code => Some(match ids.get(code) {
-                Some(id) => *id,
+            code => match ids
+                .get(code)
+                .copied()
+                .map_or_else(|| by_code(tx, code, &day), |id| Ok(Some(id)))?
+            {
+                Some(parent) => Some(parent),
                 None => {
-                    by_code(tx, code, &day)?.ok_or_else(|| UnitsError::NoParent(line, code.to_owned()))?
+                    refuse(format!("there is no unit with the code {code}"));
+                    continue;
                 }
-            }),
+            },
         };
-        tx.prepare_cached(
-            "INSERT INTO unit_period (unit, valid_from, level, code, name, parent) VALUES (?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            id.to_bytes(),
-            day,
-            row.level,
-            row.code,
-            row.name,
-            parent.map(UnitId::to_bytes)
-        ])?;
+        let period = Period {
+            level: row.level.clone(),
+            code: row.code.clone(),
+            name: row.name.clone(),
+            parent,
+        };
+        if !known.contains(&unit) {
+            change::apply(tx, valid_from, &Change::Create { unit, period })?;
+        } else if change::period_on(tx, unit, valid_from)? != period {
+            refuse(format!(
+                "{} is there already, with another name, level or unit above it",
+                row.code
+            ));
+        }
     }
-    Ok(added.len())
+    if !bad.is_empty() {
+        return Err(UnitsError::Rows(bad));
+    }
+    change::check(tx, valid_from)?;
+    Ok(rows.len() - known.len())
 }
 
 /// The unit that has a code on a day.
@@ -168,6 +206,11 @@ mod tests {
         };
         assert!(line("1,,x,A\n1,,x,B\n").starts_with("line 3"));
         assert!(line("1,,x,A\n2,,,B\n").starts_with("line 3"));
+        assert_eq!(
+            line("1,,,A\n1,,x,B\n").lines().count(),
+            2,
+            "every bad line is named"
+        );
         assert!(parse("code,name\n1,A\n".as_bytes()).is_err());
     }
 }

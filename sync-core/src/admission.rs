@@ -28,6 +28,10 @@ use crate::signature::{RecordStatement, Signature};
 pub const DOCUMENT_HEADS: usize = 64;
 /// Most heads that one device adds to a document.
 pub const DEVICE_HEADS: usize = 2;
+/// Most changes that one device makes in one document, which is one month: a hundred times what a busy team does.
+pub const DEVICE_CHANGES: usize = 20_000;
+/// Most actors that one device uses in one document: one for each time that its app was started and wrote.
+pub const DEVICE_ACTORS: usize = 4_096;
 
 /// Where the bytes come from, which says how far they are believed.
 #[derive(Clone, Copy)]
@@ -41,8 +45,8 @@ pub enum Gate<'a> {
         /// What they may do.
         authority: &'a dyn Authority,
     },
-    /// From the log, directly or through the server: admitted once, so authority and profile are settled. What would
-    /// harm the document is still kept out.
+    /// From the log, directly or through the server: admitted once, so authority and schema are settled. What would
+    /// harm the document is still kept out, for a disk may rot and a server may be somebody else's.
     Log,
 }
 
@@ -131,8 +135,23 @@ pub struct NewChange {
     pub node: Node,
     /// Its place among the chunks that came.
     pub index: usize,
-    /// The record that it creates, if it creates one. Not told at [`Gate::Log`].
+    /// The record that it creates, if it creates one.
     pub creates: Option<RecordId>,
+}
+
+/// One step of admission, for whoever measures it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the chunks without automerge.
+    Preflight,
+    /// Sequence numbers, dependencies, counters.
+    Sequence,
+    /// Handing the chunks to automerge.
+    Parse,
+    /// Recognising the edits.
+    Profile,
+    /// Trying the batch on a clone.
+    Apply,
 }
 
 /// Judges `chunks`, in the order in which they came, against `document`.
@@ -140,36 +159,48 @@ pub struct NewChange {
 /// # Errors
 /// [`Refusal`]: all or nothing, no change of a refused batch is in any plan.
 pub fn admit(document: &Document, chunks: &[&[u8]], gate: Gate<'_>) -> Result<Admission, Refusal> {
-    // Every step is meant not to panic. This is for the day on which one does: it costs a batch, not the server.
-    catch_unwind(AssertUnwindSafe(|| admit_guarded(document, chunks, gate)))
-        .unwrap_or(Err(Refusal::Rejected("admission_panicked")))
+    admit_watched(document, chunks, gate, &mut |_| ())
 }
 
-fn admit_guarded(document: &Document, chunks: &[&[u8]], gate: Gate<'_>) -> Result<Admission, Refusal> {
-    let steps = sequence::check(document.history(), chunks, gate)?;
+/// The same, telling `passed` of each stage as it ends; a stage that refuses is not told.
+///
+/// # Errors
+/// [`Refusal`], as of [`admit`].
+pub fn admit_watched(
+    document: &Document,
+    chunks: &[&[u8]],
+    gate: Gate<'_>,
+    passed: &mut dyn FnMut(Stage),
+) -> Result<Admission, Refusal> {
+    // Every step is meant not to panic. This is for the day on which one does: it costs a batch, not the server.
+    catch_unwind(AssertUnwindSafe(|| admit_guarded(document, chunks, gate, passed)))
+        .unwrap_or(Err(Refusal::Rejected(PANICKED)))
+}
+
+/// The code of a refusal by the guard itself: a bug, and never a verdict on what came.
+pub const PANICKED: &str = "admission_panicked";
+
+fn admit_guarded(
+    document: &Document,
+    chunks: &[&[u8]],
+    gate: Gate<'_>,
+    passed: &mut dyn FnMut(Stage),
+) -> Result<Admission, Refusal> {
+    let headers = sequence::read(chunks)?;
+    passed(Stage::Preflight);
+    let steps = sequence::check(document.history(), chunks, headers, gate)?;
+    sequence::check_room(document.history(), &steps, gate)?;
+    passed(Stage::Sequence);
     if steps.is_empty() {
         return Ok(Admission::Duplicate);
     }
     let changes = shadow::parse(&steps)?;
-    let created = match gate {
-        Gate::Device {
-            account,
-            device,
-            authority,
-        } => profile::check(
-            document,
-            &steps,
-            &changes,
-            profile::Signer {
-                account,
-                device,
-                authority,
-            },
-        )?,
-        Gate::Log => vec![None; steps.len()],
-    };
+    passed(Stage::Parse);
+    let created = profile::check(document, &steps, &changes, gate)?;
+    passed(Stage::Profile);
     let after = sequence::heads_after(document.history(), &steps, gate)?;
     let shadow = shadow::apply(document, &steps, changes, &after)?;
+    passed(Stage::Apply);
     let new = steps
         .into_iter()
         .zip(created)

@@ -17,6 +17,8 @@ pub mod digest;
 pub mod document;
 pub mod edit;
 pub mod enrolment;
+#[cfg(any(test, feature = "forge"))]
+pub mod forge;
 pub mod ids;
 pub mod local_store;
 pub mod preflight;

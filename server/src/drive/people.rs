@@ -21,15 +21,15 @@ const HELP: [(&str, Option<&str>); 8] = [
     ("dich_vu_cong", Some("1.004194")),
     ("dich_vu_cong", Some("2.000635")),
     ("dich_vu_cong", Some("1.001193")),
-    ("dinh_danh_dien_tu", None),
-    ("dinh_danh_dien_tu", Some("1.013224")),
-    ("thanh_toan_khong_tien_mat", None),
-    ("an_sinh_xa_hoi", Some("1.001776")),
-    ("ky_nang_so", None),
+    ("dinh_danh", None),
+    ("dinh_danh", Some("1.013224")),
+    ("thanh_toan", None),
+    ("khac", Some("1.001776")),
+    ("an_toan", None),
 ];
-const CHANNELS: [&str; 4] = ["tai_nha", "nha_van_hoa", "dien_thoai", "ubnd_xa"];
+const CHANNELS: [&str; 4] = ["tai_nha", "nha_van_hoa", "dien_thoai", "tai_xa"];
 /// What can come of it.
-pub const OUTCOMES: [&str; 4] = ["hoan_thanh", "dang_xu_ly", "huong_dan", "khong_thanh"];
+pub const OUTCOMES: [&str; 4] = ["hoan_thanh", "dang_xu_ly", "hen_lai", "that_bai"];
 const NOTES: [&str; 10] = [
     "Hướng dẫn cài đặt VNeID mức 2, bà con chưa có điện thoại thông minh.",
     "Đã nộp hồ sơ trực tuyến, hẹn trả kết quả sau 3 ngày làm việc.",

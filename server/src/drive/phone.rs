@@ -11,6 +11,7 @@ use serde_json::Value;
 use sync_core::edit::Edit;
 use sync_core::ids::RecordId;
 use sync_core::local_store::{ListQuery, LocalStore};
+use sync_core::protocol::{Body, CONTENT_TYPE};
 use sync_core::record::Assistance;
 use sync_core::replica::{Identity, Received, Replica, ReplicaError};
 use sync_core::seal::SealedField;
@@ -175,6 +176,25 @@ impl<S: LocalStore> Phone<S> {
                 return Ok(Some(received));
             }
         }
+    }
+
+    /// Sends a body to the exchange as this device, whoever made it. `None`: it or its answer was lost.
+    ///
+    /// # Errors
+    /// When the connection fails for another reason than its fate.
+    pub async fn post(&mut self, body: &Body, fate: Fate) -> anyhow::Result<Option<Answer>> {
+        let bearer = format!("Bearer {}", self.token());
+        let mut headers = vec![
+            (header::AUTHORIZATION, bearer.as_str()),
+            (header::CONTENT_TYPE, CONTENT_TYPE),
+        ];
+        if body.compressed {
+            headers.push((header::CONTENT_ENCODING, "zstd"));
+        }
+        let bytes = body.bytes.clone().into();
+        self.link
+            .send(Method::POST, "/v1/sync", &headers, bytes, fate)
+            .await
     }
 
     /// Asks the API for something that this phone's account may read.

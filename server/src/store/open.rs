@@ -91,7 +91,7 @@ fn check_owner(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     }
 }
 
-pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
+pub(crate) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     let runner = embedded::migrations::runner();
     let known = runner
         .get_migrations()

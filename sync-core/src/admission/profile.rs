@@ -10,7 +10,7 @@ use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Change, ChangeHash, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
 
 use super::sequence::Step;
-use super::{Authority, Refusal};
+use super::{Authority, Gate, Refusal};
 use crate::document::Document;
 use crate::document::read::scalar;
 use crate::document::schema::{Rule, UNKNOWN_FIELDS};
@@ -19,20 +19,13 @@ use crate::ids::{AccountId, DeviceId, RecordId};
 use crate::record::{Fields, Scalar};
 use crate::signature::{RecordStatement, Signature};
 
-/// Who signed the batch, and what it may do.
-#[derive(Clone, Copy)]
-pub(super) struct Signer<'a> {
-    pub(super) account: AccountId,
-    pub(super) device: DeviceId,
-    pub(super) authority: &'a dyn Authority,
-}
-
-/// Recognises the edit in every step and asks the policy about it. Gives the record that each step creates.
+/// Recognises the edit in every step and, where it comes from a device, holds it to the schema and asks the policy about
+/// it. Gives the record that each step creates.
 pub(super) fn check(
     document: &Document,
     steps: &[Step<'_>],
     changes: &[Change],
-    signer: Signer<'_>,
+    gate: Gate<'_>,
 ) -> Result<Vec<Option<RecordId>>, Refusal> {
     let mut overlay = Overlay::default();
     steps
@@ -45,10 +38,12 @@ pub(super) fn check(
                 step,
                 at,
                 overlay: &overlay,
-                signer,
+                gate,
             };
             let edit = reader.recognise(change)?;
-            if !signer.authority.may(edit.kind, step.node.time_ms) {
+            if let (Gate::Device { authority, .. }, Some(kind)) = (gate, edit.kind)
+                && !authority.may(kind, step.node.time_ms)
+            {
                 return Err(Refusal::Quarantined("not_permitted"));
             }
             let creates = edit.creates.is_some().then_some(edit.record);
@@ -60,7 +55,8 @@ pub(super) fn check(
 
 /// An edit as its operations tell it.
 struct Recognised {
-    kind: EditKind,
+    /// Not asked at [`Gate::Log`].
+    kind: Option<EditKind>,
     record: RecordId,
     /// The operation that makes the record's map.
     creates: Option<OpId>,
@@ -105,7 +101,7 @@ struct Reader<'a> {
     step: &'a Step<'a>,
     at: usize,
     overlay: &'a Overlay,
-    signer: Signer<'a>,
+    gate: Gate<'a>,
 }
 
 /// Where a change's fields go.
@@ -131,14 +127,17 @@ impl Reader<'_> {
         let offset = self.step.start_op + (ops.len() - fields.len()) as u64;
         let (mut writes, mut keys, mut settles) = (Vec::new(), HashSet::new(), true);
         for (op, counter) in fields.iter().zip(offset..) {
-            let (write, settle) = self.field(&target, op, OpId(counter, actor.clone()))?;
+            let (write, settle) = self.field(&target, op, OpId(counter, actor.clone()), &keys)?;
             if !keys.insert(write.key.clone()) {
                 return Err(Refusal::Rejected("field_twice"));
             }
             settles &= settle;
             writes.push(write);
         }
-        let kind = self.kind(&target, &writes, settles)?;
+        let kind = match self.gate {
+            Gate::Device { authority, .. } => Some(self.kind(&target, &writes, settles, authority)?),
+            Gate::Log => None,
+        };
         let creates = target.new.then(|| target.map.clone());
         Ok(Recognised {
             kind,
@@ -217,8 +216,15 @@ impl Reader<'_> {
         })
     }
 
-    /// One operation on a field, and whether all that it does is to choose among values that were there.
-    fn field(&self, target: &Target, op: &Op, id: OpId) -> Result<(FieldWrite, bool), Refusal> {
+    /// One operation on a field, and whether all that it does is to choose among values that were there. `earlier` are
+    /// the fields that the same change has written before.
+    fn field(
+        &self,
+        target: &Target,
+        op: &Op,
+        id: OpId,
+        earlier: &HashSet<String>,
+    ) -> Result<(FieldWrite, bool), Refusal> {
         let (Key::Map(key), false) = (&op.key, op.insert) else {
             return Err(Refusal::Rejected("operation"));
         };
@@ -237,6 +243,8 @@ impl Reader<'_> {
         }
         let value = match &op.action {
             OpType::Put(value) => Some(value.clone()),
+            // What deletes nothing is no operation of ours.
+            OpType::Delete if target.new || preds.is_empty() => return Err(Refusal::Rejected("operation")),
             OpType::Delete => None,
             OpType::Make(_) | OpType::Increment(_) | OpType::MarkBegin(_) | OpType::MarkEnd(_) => {
                 return Err(Refusal::Rejected("operation"));
@@ -247,9 +255,12 @@ impl Reader<'_> {
             .map(|(op, _)| op)
             .max()
             .is_some_and(|winner| !preds.contains(winner));
-        match &value {
-            Some(value) => self.judge_put(target, key, value)?,
-            None => self.judge_delete(target, key, &preds, keeps_winner)?,
+        match (&value, self.gate) {
+            (Some(value), Gate::Device { account, device, .. }) => {
+                self.judge_put(target, key, value, (account, device), earlier)?;
+            }
+            (None, Gate::Device { .. }) => self.judge_delete(key, keeps_winner)?,
+            (_, Gate::Log) => {}
         }
         let settles = differ(&visible)
             && value.as_ref().map_or(keeps_winner, |value| {
@@ -266,18 +277,25 @@ impl Reader<'_> {
         ))
     }
 
-    fn judge_put(&self, target: &Target, key: &str, value: &ScalarValue) -> Result<(), Refusal> {
+    fn judge_put(
+        &self,
+        target: &Target,
+        key: &str,
+        value: &ScalarValue,
+        (account, device): (AccountId, DeviceId),
+        earlier: &HashSet<String>,
+    ) -> Result<(), Refusal> {
         let schema = self.document.schema();
         schema
             .judge(key, value)
             .map_err(|misfit| Refusal::Quarantined(misfit.code()))?;
         let Some(field) = schema.field(key) else {
-            return self.judge_unknown(target, key);
+            return self.judge_unknown(target, key, earlier);
         };
         let by_signer = |id: [u8; 16]| matches!(value, ScalarValue::Bytes(bytes) if *bytes == id);
         let allowed = match field.rule {
-            Rule::Author => target.new && by_signer(self.signer.account.to_bytes()),
-            Rule::Device => target.new && by_signer(self.signer.device.to_bytes()),
+            Rule::Author => target.new && by_signer(account.to_bytes()),
+            Rule::Device => target.new && by_signer(device.to_bytes()),
             Rule::Fixed | Rule::Initial => target.new,
             Rule::Required | Rule::Optional => true,
             Rule::Later => !target.new,
@@ -290,30 +308,26 @@ impl Reader<'_> {
     }
 
     /// Fields of newer versions are kept, but a record is no dump, and a frozen one does not change.
-    fn judge_unknown(&self, target: &Target, key: &str) -> Result<(), Refusal> {
-        let schema = self.document.schema();
-        if schema.is_frozen() && !target.new {
+    fn judge_unknown(&self, target: &Target, key: &str, earlier: &HashSet<String>) -> Result<(), Refusal> {
+        if self.document.schema().is_frozen() && !target.new {
             return Err(Refusal::Quarantined("field_not_open"));
         }
-        let mut unknown = HashSet::from([key.to_owned()]);
-        if let Some(object) = &target.object {
-            unknown.extend(
-                self.document
-                    .automerge()
-                    .keys(object)
-                    .filter(|key| schema.field(key).is_none()),
-            );
-        }
+        let in_document = target
+            .object
+            .iter()
+            .flat_map(|object| self.document.automerge().keys(object));
         let of_batch = self
             .overlay
             .writes
             .keys()
-            .filter(|(record, _)| *record == target.record);
-        unknown.extend(
-            of_batch
-                .map(|(_, key)| key.clone())
-                .filter(|key| schema.field(key).is_none()),
-        );
+            .filter(|(record, _)| *record == target.record)
+            .map(|(_, key)| key.clone());
+        let unknown: HashSet<String> = in_document
+            .chain(of_batch)
+            .chain(earlier.iter().cloned())
+            .chain([key.to_owned()])
+            .filter(|key| self.document.schema().field(key).is_none())
+            .collect();
         if unknown.len() <= UNKNOWN_FIELDS {
             Ok(())
         } else {
@@ -321,16 +335,7 @@ impl Reader<'_> {
         }
     }
 
-    fn judge_delete(
-        &self,
-        target: &Target,
-        key: &str,
-        preds: &[OpId],
-        keeps_winner: bool,
-    ) -> Result<(), Refusal> {
-        if target.new || preds.is_empty() {
-            return Err(Refusal::Rejected("operation"));
-        }
+    fn judge_delete(&self, key: &str, keeps_winner: bool) -> Result<(), Refusal> {
         let allowed = match self.document.schema().field(key).map(|field| field.rule) {
             Some(Rule::Author | Rule::Device | Rule::Fixed | Rule::Initial) => false,
             // Putting the value that wins already is encoded as a delete of the others.
@@ -345,9 +350,15 @@ impl Reader<'_> {
         }
     }
 
-    fn kind(&self, target: &Target, writes: &[FieldWrite], settles: bool) -> Result<EditKind, Refusal> {
+    fn kind(
+        &self,
+        target: &Target,
+        writes: &[FieldWrite],
+        settles: bool,
+        authority: &dyn Authority,
+    ) -> Result<EditKind, Refusal> {
         if target.new {
-            return self.creation_kind(target, writes);
+            return self.creation_kind(target, writes, authority);
         }
         let retracts = self.document.schema().retracts;
         let retracts = writes.iter().any(|write| Some(write.key.as_str()) == retracts);
@@ -360,7 +371,12 @@ impl Reader<'_> {
     }
 
     /// A new record is whole and, where its class asks for it, signed by the device that brings it.
-    fn creation_kind(&self, target: &Target, writes: &[FieldWrite]) -> Result<EditKind, Refusal> {
+    fn creation_kind(
+        &self,
+        target: &Target,
+        writes: &[FieldWrite],
+        authority: &dyn Authority,
+    ) -> Result<EditKind, Refusal> {
         let schema = self.document.schema();
         let value = |write: &FieldWrite| Some((write.key.clone(), scalar(write.value.as_ref()?)?));
         let mut fields: Fields = writes.iter().filter_map(value).collect();
@@ -377,7 +393,7 @@ impl Reader<'_> {
                 record: target.record,
                 fields: &fields,
             };
-            if !signature.is_some_and(|signature| self.signer.authority.signed(&statement, &signature)) {
+            if !signature.is_some_and(|signature| authority.signed(&statement, &signature)) {
                 return Err(Refusal::Quarantined("record_signature"));
             }
         }

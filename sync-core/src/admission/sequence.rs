@@ -1,10 +1,10 @@
 //! Sequence: each change stands where its actor left off, on changes that are here, with counters that follow.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use automerge::{ActorId, ChangeHash, ObjId};
 
-use super::{DEVICE_HEADS, DOCUMENT_HEADS, Gate, Refusal};
+use super::{DEVICE_ACTORS, DEVICE_CHANGES, DEVICE_HEADS, DOCUMENT_HEADS, Gate, Refusal};
 use crate::document::GENESIS_ACTOR;
 use crate::document::history::{History, Node};
 use crate::document::schema::{Kind, TIME};
@@ -64,13 +64,20 @@ struct Batch<'a, 'h> {
     by_actor: HashMap<ActorId, Vec<ChangeHash>>,
 }
 
-/// Looks at every chunk and lines up the new ones; known ones are left out.
+/// Reads every chunk without automerge.
+pub(super) fn read(chunks: &[&[u8]]) -> Result<Vec<Header>, Refusal> {
+    let limits = PreflightLimits::default();
+    let headers = chunks.iter().map(|chunk| preflight(chunk, &limits));
+    Ok(headers.collect::<Result<_, _>>()?)
+}
+
+/// Lines up the new ones; known ones are left out.
 pub(super) fn check<'a>(
     history: &History,
     chunks: &[&'a [u8]],
+    headers: Vec<Header>,
     gate: Gate<'_>,
 ) -> Result<Vec<Step<'a>>, Refusal> {
-    let limits = PreflightLimits::default();
     let mut batch = Batch {
         history,
         gate,
@@ -78,10 +85,36 @@ pub(super) fn check<'a>(
         by_hash: HashMap::new(),
         by_actor: HashMap::new(),
     };
-    for (index, chunk) in chunks.iter().enumerate() {
-        batch.push(preflight(chunk, &limits)?, chunk, index)?;
+    for (index, (chunk, header)) in chunks.iter().zip(headers).enumerate() {
+        batch.push(header, chunk, index)?;
     }
     Ok(batch.steps)
+}
+
+/// No device fills a document: what one writes, all the others carry.
+pub(super) fn check_room(history: &History, steps: &[Step<'_>], gate: Gate<'_>) -> Result<(), Refusal> {
+    let Gate::Device {
+        device, authority, ..
+    } = gate
+    else {
+        return Ok(());
+    };
+    if history.len() + steps.len() <= DEVICE_ACTORS.min(DEVICE_CHANGES) {
+        return Ok(());
+    }
+    let stored = history
+        .actors()
+        .filter(|(actor, _)| authority.owner(actor) == Some(device));
+    let (mut actors, mut changes): (HashSet<&ActorId>, usize) = (HashSet::new(), steps.len());
+    for (actor, written) in stored {
+        actors.insert(actor);
+        changes += written.len();
+    }
+    actors.extend(steps.iter().map(|step| &step.node.actor));
+    if actors.len() > DEVICE_ACTORS || changes > DEVICE_CHANGES {
+        return Err(Refusal::Quarantined("document_full"));
+    }
+    Ok(())
 }
 
 /// The heads once the steps are in, ascending.

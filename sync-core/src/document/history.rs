@@ -78,6 +78,13 @@ impl History {
         self.actors.get(actor).map_or(&[], Vec::as_slice)
     }
 
+    /// Every actor, with its changes in order.
+    pub fn actors(&self) -> impl Iterator<Item = (&ActorId, &[ChangeHash])> {
+        self.actors
+            .iter()
+            .map(|(actor, changes)| (actor, changes.as_slice()))
+    }
+
     /// Changes that no other stands on, ascending.
     pub fn heads(&self) -> &BTreeSet<ChangeHash> {
         &self.heads
