@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use sync_core::edit::Edit;
 use sync_core::ids::RecordId;
 use sync_core::local_store::{ListQuery, LocalStore};
@@ -43,7 +44,9 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// When the server refuses the code, or its word for the enrolment is not good.
     pub async fn enrol(link: Link, code: &str, store: S, seed: u64) -> anyhow::Result<Self> {
-        let (mut rng, clock) = (StdRng::seed_from_u64(seed), Clock::system());
+        // Two phones must never draw the same actor: the code is new for each, also where the seed is not.
+        let chance = Sha256::digest([&seed.to_be_bytes(), code.as_bytes()].concat());
+        let (mut rng, clock) = (StdRng::from_seed(chance.into()), Clock::system());
         let mut link = link;
         let mut session = opened(Session::open(store, &mut rng))?;
         let call = opened(session.enrol(code))?;
