@@ -13,6 +13,7 @@
 
 mod harness;
 
+mod api;
 mod authority;
 mod backfill;
 mod bootstrap;
