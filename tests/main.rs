@@ -21,6 +21,7 @@ mod conflicts;
 mod convergence;
 mod crashes;
 mod delivery;
+mod directives;
 mod hostile;
 mod offline;
 mod refusals;

@@ -7,7 +7,7 @@
 //! 3. [`replica`]: the phone. The change is saved in a [`local_store`] and waits in the outbox.
 //! 4. [`protocol`]: one request carries signed batches ([`signature`]) up and pages down.
 //! 5. [`preflight`] and [`admission`]: what may enter a document from outside, as a plan.
-//! 6. [`projection`]: which rows follow, on the server and on the phone alike.
+//! 6. [`projection`]: which rows follow, on the server and on the phone alike; [`progress`]: what a hamlet has done.
 //! 7. [`digest`]: whether two stores hold the same.
 //!
 //! Around it: [`enrolment`] makes a phone somebody, and [`session`] says which request it makes next.
@@ -22,6 +22,7 @@ pub mod forge;
 pub mod ids;
 pub mod local_store;
 pub mod preflight;
+pub mod progress;
 pub mod projection;
 pub mod protocol;
 pub mod record;

@@ -4,6 +4,7 @@
 //! ticks or connects. What it calls saved is on disk. A change leaves the outbox for a receipt and for nothing else: it
 //! is sent again until one comes, however often the phone dies in between.
 
+mod directives;
 mod exchange;
 mod open;
 mod outbox;
@@ -15,16 +16,17 @@ use rand_core::CryptoRng;
 
 use crate::digest::DigestSum;
 use crate::edit::{Author, Edit, EditError, EditKind, Personal, Place};
-use crate::ids::{AccountId, ActorId, DeviceId, DocumentId, Month, RealmId, RecordId, Scope};
+use crate::ids::{AccountId, ActorId, Class, DeviceId, DocumentId, Month, RealmId, RecordId, Scope};
 use crate::local_store::{
     DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, SyncState, Update,
 };
-use crate::projection::rows_of;
+use crate::projection::{RowChange, rows_of};
 use crate::protocol::BodyError;
-use crate::record::Assistance;
-use crate::seal::{KeySeed, SealError, open as open_sealed};
+use crate::record::{Assistance, Remark};
+use crate::seal::{KeySeed, SealError, SealedField, open as open_sealed};
 use crate::signature::DeviceKey;
 
+pub use directives::Pinned;
 pub use exchange::{Exchange, ExchangeId, Received};
 use open::OpenDocument;
 
@@ -119,6 +121,8 @@ pub struct Replica<S: LocalStore> {
     /// Documents that were used since the replica was opened.
     documents: BTreeMap<DocumentId, OpenDocument>,
     outbox: outbox::Outbox,
+    /// Directives may have arrived for which nothing was said yet.
+    arrivals: bool,
 }
 
 impl<S: LocalStore> Replica<S> {
@@ -141,6 +145,7 @@ impl<S: LocalStore> Replica<S> {
             summaries,
             documents: BTreeMap::new(),
             outbox,
+            arrivals: true,
         })
     }
 
@@ -259,6 +264,25 @@ impl<S: LocalStore> Replica<S> {
         Ok(true)
     }
 
+    /// A record of any class as it stands now.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] when the store fails or its document does not load.
+    pub fn row(&mut self, record: RecordId) -> Result<Option<RowChange>, S> {
+        match self.store.document_of(record).map_err(ReplicaError::Store)? {
+            Some(id) => Ok(self.open_document(id)?.document.row(record)),
+            None => Ok(None),
+        }
+    }
+
+    /// Records of one class for a list, newest first.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn rows(&self, class: Class, query: ListQuery) -> Result<Vec<RowChange>, S> {
+        self.store.rows(class, query).map_err(ReplicaError::Store)
+    }
+
     /// Records for a list, newest first.
     ///
     /// # Errors
@@ -272,12 +296,30 @@ impl<S: LocalStore> Replica<S> {
     /// # Errors
     /// [`ReplicaError::Store`]; a field that does not open is left out.
     pub fn personal(&self, record: &Assistance) -> Result<Personal, S> {
-        let Some(key) = self.store.key(record.id).map_err(ReplicaError::Store)? else {
+        self.opened(record.id, record.document, &record.sealed)
+    }
+
+    /// The words of a remark, as far as its key is here.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn words(&self, remark: &Remark) -> Result<Option<String>, S> {
+        let mut opened = self.opened(remark.id, remark.document, &remark.sealed)?;
+        Ok(opened.0.remove(&SealedField::Note))
+    }
+
+    fn opened(
+        &self,
+        record: RecordId,
+        document: DocumentId,
+        sealed: &BTreeMap<SealedField, Vec<u8>>,
+    ) -> Result<Personal, S> {
+        let Some(key) = self.store.key(record).map_err(ReplicaError::Store)? else {
             return Ok(Personal::default());
         };
-        let opened = record.sealed.iter().map(|(field, bytes)| {
+        let opened = sealed.iter().map(|(field, bytes)| {
             let clear: std::result::Result<String, SealError> =
-                open_sealed(&key, &record.document, record.id, *field, bytes);
+                open_sealed(&key, &document, record, *field, bytes);
             (*field, clear)
         });
         Ok(Personal(

@@ -245,6 +245,7 @@ impl<S: LocalStore> Session<S> {
             self.on_its_way = Some(OnItsWay::Token);
             return Ok(Call::json("/v1/token", &request));
         };
+        replica.acknowledge_arrivals(now_ms, rng)?;
         let exchange = replica.next_request(now_ms, news.clone())?;
         self.health = news.or(self.health.take());
         self.on_its_way = Some(OnItsWay::Sync(exchange.id));

@@ -10,7 +10,7 @@ use sync_core::edit::{AssistanceField, Edit, NewAssistance, Personal};
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::local_store::{ListQuery, LocalStore};
 use sync_core::protocol::{Body, SyncResponse, decode_response};
-use sync_core::record::{Assistance, RetractReason};
+use sync_core::record::{Assistance, RetractReason, Stage};
 use sync_core::replica::{ExchangeId, Identity, Received, Replica, ReplicaError};
 use sync_core::seal::SealedField;
 
@@ -69,6 +69,30 @@ impl Phone {
         let new = self.new_assistance(unit, now_ms);
         let id = new.id;
         assert!(self.edit(&Edit::LogAssistance(Box::new(new)), now_ms).unwrap());
+        id
+    }
+
+    /// Says something about a directive.
+    pub fn acknowledge(
+        &mut self,
+        directive: RecordId,
+        unit: UnitId,
+        stage: Stage,
+        note: Option<&str>,
+        now_ms: i64,
+    ) {
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        let note = note.map(str::to_owned);
+        self.replica()
+            .acknowledge(directive, unit, stage, note, now_ms, &mut rng)
+            .unwrap();
+    }
+
+    /// Issues a draft; gives the directive.
+    pub fn issue(&mut self, draft: RecordId, now_ms: i64) -> RecordId {
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        let id = RecordId::from_parts(now_ms as u64, u128::from(self.rng.next_u64()));
+        self.replica().issue(draft, id, now_ms, &mut rng).unwrap();
         id
     }
 
@@ -149,6 +173,8 @@ impl Phone {
 
     /// One exchange, with what the network makes of it. `None`: the phone heard nothing that it could use.
     pub fn exchange(&mut self, world: &World, fate: Fate) -> Result<Option<Received>> {
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        self.replica().acknowledge_arrivals(world.now_ms, &mut rng)?;
         let exchange = self.replica().next_request(world.now_ms, None)?;
         if let Some((id, body)) = self.late.take() {
             let late = self

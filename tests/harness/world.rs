@@ -6,8 +6,10 @@ use std::sync::Arc;
 use langso_server::documents::Documents;
 use langso_server::exchange::{Exchange, ExchangeError};
 use langso_server::ingest::{Ingest, Sender};
+use langso_server::policy::{Access, Grant};
 use langso_server::realm::{self, Account, Device};
 use langso_server::store::Store;
+use langso_server::tree::Tree;
 use langso_server::verify::{Report, verify};
 use langso_server::workers::Workers;
 use rand::rngs::StdRng;
@@ -117,6 +119,13 @@ impl World {
     pub fn official(&mut self, hamlet: UnitId) -> Phone {
         let mut phone = self.reader(&[hamlet], true);
         phone.access.set.settle = phone.access.set.read.clone();
+        phone
+    }
+
+    /// Somebody with these roles, as the policy has it.
+    pub fn holder(&mut self, grants: &[Grant], tree: &Tree) -> Phone {
+        let mut phone = self.phone(Vec::new(), Vec::new(), true);
+        phone.access = Access::of(grants, tree, self.realm, Month(0));
         phone
     }
 

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 
 use super::code::coded;
 use super::{Conflict, Scalar, Targets};
-use crate::ids::{AccountId, DeviceId, DocumentId, RecordId};
+use crate::ids::{AccountId, DeviceId, DocumentId, Month, RecordId};
 use crate::signature::Signature;
 
 coded! {
@@ -117,6 +117,16 @@ pub struct Directive {
     /// Fields that this version does not know, kept as they are; the signature covers them.
     #[n(17)]
     pub unknown: BTreeMap<String, Scalar>,
+}
+
+impl Directive {
+    /// What must be its own within a unit and a year: the number without regard to blanks and capitals.
+    pub fn number_key(&self) -> String {
+        let year = Month::of_millis(self.issued_at_ms).map_or(0, |month| month.year_month().0);
+        let number = self.number.chars().filter(|c| !c.is_whitespace());
+        let number: String = number.flat_map(char::to_uppercase).collect();
+        format!("{}/{year}/{number}", self.document.unit())
+    }
 }
 
 /// A directive as it is being written.

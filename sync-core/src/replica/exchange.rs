@@ -117,8 +117,9 @@ impl<S: LocalStore> Replica<S> {
         self.outbox.in_flight = None;
         self.outbox.cautious = false;
         let sendable = confirmed > 0 && self.has_sendable()?;
+        let arrivals = !self.arrivals()?.is_empty();
         Ok(Received {
-            more: response.more || sendable,
+            more: response.more || sendable || arrivals,
             backoff_ms: response.backoff_ms,
             access_token: response.access_token,
             flags: response.flags.unwrap_or_default(),

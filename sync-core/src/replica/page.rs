@@ -8,7 +8,7 @@ use super::{Replica, ReplicaError, Result};
 use crate::admission::{Admission, Gate, admit};
 use crate::digest::DigestSum;
 use crate::document::Document;
-use crate::ids::{ChangeHash, DocumentId, RecordId, Scope};
+use crate::ids::{ChangeHash, Class, DocumentId, RecordId, Scope};
 use crate::local_store::{DocumentSummary, DocumentUpdate, LocalStore, SyncState, Update};
 use crate::projection::{RowChange, project_all};
 use crate::protocol::{Item, ListedKey, Receipt, SyncResponse};
@@ -58,6 +58,8 @@ impl<S: LocalStore> Replica<S> {
         );
         let update = self.update(&mut stage, state);
         self.store.apply(&update).map_err(ReplicaError::Store)?;
+        let boards = |id: &DocumentId| id.class() == Class::Board;
+        self.arrivals |= stage.documents.keys().any(boards);
         self.settle(stage, update);
         Ok(counts)
     }

@@ -1,0 +1,244 @@
+//! Directives on the phone: issuing, acknowledging, and the list of what is due – all of it offline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_core::CryptoRng;
+
+use super::{Replica, ReplicaError, Result, random};
+use crate::edit::{Edit, EditError, NewAcknowledgement, NewDirective};
+use crate::ids::{Class, RecordId, UnitId};
+use crate::local_store::{ListQuery, LocalStore};
+use crate::progress::{Due, Progress, order};
+use crate::projection::RowChange;
+use crate::record::{Acknowledgement, Directive, Stage};
+
+/// A directive as the phone shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pinned {
+    /// What was issued.
+    pub directive: Directive,
+    /// How far the units have come for which this account speaks.
+    pub progress: Progress,
+    /// Where it stands now.
+    pub due: Due,
+    /// Directives of the same unit and year that bear the same number: issued twice without seeing each other.
+    pub same_number: Vec<RecordId>,
+}
+
+impl<S: LocalStore> Replica<S> {
+    /// Every directive on the boards that are here, the most pressing first.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn directives(&self, now_ms: i64) -> Result<Vec<Pinned>, S> {
+        let now_ms = self.corrected(now_ms);
+        let directives = self.issued()?;
+        let units = self.speaks_for();
+        let mut said: BTreeMap<_, Progress> = BTreeMap::new();
+        for event in self.events(ListQuery::default())? {
+            if units.contains(&event.document.unit()) {
+                said.entry(event.issue).or_default().add(event.stage, event.at_ms);
+            }
+        }
+        let over: BTreeSet<RecordId> = directives
+            .iter()
+            .filter_map(|other| Some(other.relation?.1))
+            .collect();
+        let mut numbers: BTreeMap<_, Vec<(RecordId, RecordId)>> = BTreeMap::new();
+        for directive in &directives {
+            let namesakes = numbers.entry(directive.number_key()).or_default();
+            namesakes.push((directive.issue.directive, directive.id));
+        }
+        let mut pinned: Vec<Pinned> = directives
+            .into_iter()
+            .map(|directive| {
+                let progress = said.get(&directive.issue).copied().unwrap_or_default();
+                let due = if over.contains(&directive.id) {
+                    Due::Superseded
+                } else {
+                    progress.due(&directive, now_ms)
+                };
+                let namesakes = numbers.get(&directive.number_key()).into_iter().flatten();
+                let others = namesakes.filter(|(of, _)| *of != directive.issue.directive);
+                let same_number = others.map(|(_, id)| *id).collect();
+                Pinned {
+                    directive,
+                    progress,
+                    due,
+                    same_number,
+                }
+            })
+            .collect();
+        pinned.sort_by_cached_key(|pinned| order(&pinned.directive, pinned.due));
+        Ok(pinned)
+    }
+
+    /// Issues a draft: it goes to the board as it stands, and never changes again. `id` is the new directive's.
+    ///
+    /// # Errors
+    /// [`EditError::NotReady`] when something is missing, in conflict, or it was issued before.
+    pub fn issue(
+        &mut self,
+        draft: RecordId,
+        id: RecordId,
+        now_ms: i64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), S> {
+        let Some(RowChange::Draft(row)) = self.row(draft)? else {
+            return Err(EditError::NoSuchRecord(draft).into());
+        };
+        if self
+            .issued()?
+            .iter()
+            .any(|directive| directive.draft == Some(draft))
+        {
+            return Err(EditError::NotReady("draft".to_owned()).into());
+        }
+        let earlier = match row.relation {
+            Some((_, record)) => self.directive(record)?,
+            None => None,
+        };
+        let new = NewDirective::of(&row, id, earlier.as_ref())?;
+        self.edit(&Edit::IssueDirective(Box::new(new)), now_ms, rng)
+            .map(drop)
+    }
+
+    /// Says how far `unit` has come with one version of a directive. `id` is the new event's. The event names the
+    /// device's last one for this directive, so that none can be left out later unseen.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; nothing was changed.
+    pub fn acknowledge(
+        &mut self,
+        directive: RecordId,
+        unit: UnitId,
+        stage: Stage,
+        note: Option<String>,
+        now_ms: i64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<RecordId, S> {
+        let missing = EditError::NoSuchRecord(directive);
+        let issue = self.directive(directive)?.ok_or(missing)?.issue;
+        let device = self.identity.device;
+        let own = self.events(ListQuery {
+            about: Some(issue.directive),
+            ..ListQuery::default()
+        })?;
+        let own: Vec<Acknowledgement> = own.into_iter().filter(|event| event.device == device).collect();
+        // The end of the chain is the event that no other names; clocks do not matter.
+        let named: BTreeSet<[u8; 32]> = own.iter().filter_map(|event| event.previous).collect();
+        let previous = own
+            .iter()
+            .map(|event| event.digest)
+            .find(|digest| !named.contains(digest));
+        let id = RecordId::from_parts(
+            self.corrected(now_ms).unsigned_abs(),
+            u128::from_be_bytes(random(rng)),
+        );
+        let new = NewAcknowledgement {
+            id,
+            unit,
+            issue,
+            stage,
+            note,
+            previous,
+        };
+        self.edit(&Edit::Acknowledge(Box::new(new)), now_ms, rng)?;
+        Ok(id)
+    }
+
+    /// Says "received" for every directive that arrived and is for one of the units for which this account speaks. Gives
+    /// how many. To be called before each exchange: a phone that died in between says it when it lives again. What cannot
+    /// be said now – the clock shows no time that could be written down – does not hold an exchange up.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn acknowledge_arrivals(&mut self, now_ms: i64, rng: &mut impl CryptoRng) -> Result<usize, S> {
+        let arrived = self.arrivals()?;
+        self.arrivals = false;
+        for (directive, unit) in &arrived {
+            match self.acknowledge(*directive, *unit, Stage::Received, None, now_ms, rng) {
+                Ok(_) => {}
+                Err(ReplicaError::Store(error)) => return Err(ReplicaError::Store(error)),
+                Err(_) => return Ok(0),
+            }
+        }
+        Ok(arrived.len())
+    }
+
+    /// Directives that no "received" of this device stands for yet, with the unit that they are for.
+    pub(super) fn arrivals(&self) -> Result<Vec<(RecordId, UnitId)>, S> {
+        let units = self.speaks_for();
+        if !self.arrivals || units.is_empty() {
+            return Ok(Vec::new());
+        }
+        let device = self.identity.device;
+        let events = self.events(ListQuery::default())?.into_iter();
+        let said: BTreeSet<_> = events
+            .filter(|event| event.device == device)
+            .map(|event| (event.issue, event.document.unit()))
+            .collect();
+        let boards = self.scopes().map_or(&[][..], |scopes| &scopes.read);
+        let above = boards.iter().filter(|scope| scope.class == Class::Board);
+        let above: Vec<UnitId> = above.map(|scope| scope.unit).collect();
+        let mut arrived = Vec::new();
+        for directive in self.issued()? {
+            for unit in &units {
+                // Only one's own unit and those above it have boards here; levels are for those who know the tree.
+                let issuer = directive.document.unit() == *unit;
+                let meant = directive.targets.reach(*unit, above.iter().copied());
+                if meant && !issuer && !said.contains(&(directive.issue, *unit)) {
+                    arrived.push((directive.id, *unit));
+                }
+            }
+        }
+        Ok(arrived)
+    }
+
+    /// The units in whose name this account acknowledges.
+    fn speaks_for(&self) -> BTreeSet<UnitId> {
+        let write = self.scopes().map_or(&[][..], |scopes| &scopes.write);
+        let acks = write.iter().filter(|scope| scope.class == Class::Acks);
+        acks.map(|scope| scope.unit).collect()
+    }
+
+    fn issued(&self) -> Result<Vec<Directive>, S> {
+        let rows = self
+            .store
+            .rows(Class::Board, ListQuery::default())
+            .map_err(ReplicaError::Store)?;
+        let directives = rows.into_iter().filter_map(|row| match row {
+            RowChange::Directive(directive) => Some(*directive),
+            RowChange::Assistance(_)
+            | RowChange::Draft(_)
+            | RowChange::Acknowledgement(_)
+            | RowChange::Remark(_) => None,
+        });
+        Ok(directives.collect())
+    }
+
+    fn events(&self, query: ListQuery) -> Result<Vec<Acknowledgement>, S> {
+        let rows = self.store.rows(Class::Acks, query).map_err(ReplicaError::Store)?;
+        let events = rows.into_iter().filter_map(|row| match row {
+            RowChange::Acknowledgement(event) => Some(*event),
+            RowChange::Assistance(_)
+            | RowChange::Draft(_)
+            | RowChange::Directive(_)
+            | RowChange::Remark(_) => None,
+        });
+        Ok(events.collect())
+    }
+
+    fn directive(&mut self, record: RecordId) -> Result<Option<Directive>, S> {
+        Ok(match self.row(record)? {
+            Some(RowChange::Directive(directive)) => Some(*directive),
+            Some(
+                RowChange::Assistance(_)
+                | RowChange::Draft(_)
+                | RowChange::Acknowledgement(_)
+                | RowChange::Remark(_),
+            )
+            | None => None,
+        })
+    }
+}
