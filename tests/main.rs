@@ -24,5 +24,6 @@ mod delivery;
 mod directives;
 mod hostile;
 mod offline;
+mod protocol_document;
 mod refusals;
 mod verification;
