@@ -11,7 +11,6 @@ use axum::http::{StatusCode, header};
 use jiff::civil::date;
 use langso_server::http::routes;
 use langso_server::policy::Role;
-use sync_core::ids::UnitId;
 
 use crate::harness::office::{Credentials, Office};
 
@@ -45,6 +44,8 @@ struct Row {
 }
 
 const ANYBODY: [u16; 9] = [200; 9];
+/// For who manages the hamlet; for others it does not exist.
+const MANAGER: [u16; 9] = [401, 404, 404, 404, 200, 404, 404, 403, 401];
 
 fn row(route: (&'static str, &'static str), asks: &'static str, sends: Sends, answers: [u16; 9]) -> Row {
     Row {
@@ -55,7 +56,8 @@ fn row(route: (&'static str, &'static str), asks: &'static str, sends: Sends, an
     }
 }
 
-/// `{hamlet}` and `{member}` in what is asked stand for the hamlet and its member's account.
+/// `{hamlet}`, `{member}`, `{target}` and `{device}` in what is asked stand for the hamlet, its member's account, another
+/// account of its team and the device of that.
 fn table() -> Vec<Row> {
     use Sends::{Exchange, Form, Json, Nothing};
     vec![
@@ -88,6 +90,108 @@ fn table() -> Vec<Row> {
             ANYBODY,
         ),
         row(
+            ("GET", "/v1/accounts"),
+            "/v1/accounts?unit={hamlet}",
+            Nothing,
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/accounts"),
+            "/v1/accounts",
+            Json(r#"{"username":"x-{n}","name":"X","role":"member","unit":"{hamlet}"}"#),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/accounts/{account}/codes"),
+            "/v1/accounts/{target}/codes",
+            Json(r#"{"unit":"{hamlet}"}"#),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/accounts/{account}/reset"),
+            "/v1/accounts/{target}/reset",
+            Json("{}"),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/posts/hand-over"),
+            "/v1/posts/hand-over",
+            Json(r#"{"from":"{target}","to":"{member}","role":"member","unit":"{hamlet}"}"#),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/accounts/{account}/roles"),
+            "/v1/accounts/{target}/roles",
+            Json(r#"{"role":"member","unit":"{hamlet}"}"#),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/accounts/{account}/roles/end"),
+            "/v1/accounts/{target}/roles/end",
+            Json(r#"{"role":"member","unit":"{hamlet}"}"#),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/accounts/{account}/suspend"),
+            "/v1/accounts/{target}/suspend",
+            Json("{}"),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/accounts/{account}/resume"),
+            "/v1/accounts/{target}/resume",
+            Json("{}"),
+            MANAGER,
+        ),
+        row(
+            ("GET", "/v1/devices"),
+            "/v1/devices?unit={hamlet}",
+            Nothing,
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/devices/{device}/name"),
+            "/v1/devices/{device}/name",
+            Json(r#"{"name":"Máy của thôn"}"#),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/devices/{device}/revoke"),
+            "/v1/devices/{device}/revoke",
+            Json("{}"),
+            MANAGER,
+        ),
+        row(
+            ("POST", "/v1/devices/{device}/lost"),
+            "/v1/devices/{device}/lost",
+            Json("{}"),
+            MANAGER,
+        ),
+        row(
+            ("GET", "/v1/audit"),
+            "/v1/audit",
+            Nothing,
+            [401, 404, 404, 404, 200, 200, 404, 403, 401],
+        ),
+        row(
+            ("GET", "/v1/me"),
+            "/v1/me",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 200, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/password"),
+            "/v1/password",
+            Json(r#"{"old":"wrong","new":"đủ dài để dùng"}"#),
+            [401, 403, 403, 403, 403, 403, 403, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/password/reset"),
+            "/v1/password/reset",
+            Json(r#"{"code":"wrong","new":"đủ dài để dùng"}"#),
+            [403; 9],
+        ),
+        row(
             ("GET", "/v1/conflicts"),
             "/v1/conflicts?unit={hamlet}",
             Nothing,
@@ -115,7 +219,7 @@ fn table() -> Vec<Row> {
             ("POST", "/v1/sync"),
             "/v1/sync",
             Exchange,
-            [401, 200, 200, 200, 200, 200, 200, 403, 200],
+            [401, 200, 200, 200, 200, 200, 200, 200, 200],
         ),
         row(("POST", "/v1/token"), "/v1/token", Json("{}"), [400; 9]),
         row(
@@ -135,8 +239,12 @@ const UNITS: &str = "code,parent_code,level,name
 15379.01,15379,hamlet,Thôn Hai
 ";
 
-/// The office, the callers in order – by session and by device –, and the hamlet.
-fn people() -> (Office, Vec<(Credentials, Credentials)>, UnitId, String) {
+/// The office, the callers in order – by session and by device –, and what words in the table stand for.
+fn people() -> (
+    Office,
+    Vec<(Credentials, Credentials)>,
+    Vec<(&'static str, String)>,
+) {
     let office = Office::new(date(2025, 3, 3));
     office.import(UNITS, date(2024, 1, 1));
     let [district, commune, other, hamlet] =
@@ -170,12 +278,26 @@ fn people() -> (Office, Vec<(Credentials, Credentials)>, UnitId, String) {
                UPDATE device SET revoked_at = 1 WHERE account = (SELECT id FROM account WHERE username = 'revoked')";
     let done = office.app.store().write_blocking(move |tx| tx.execute_batch(sql));
     done.unwrap();
-    (office, callers, hamlet, member)
+    let target = office.account("target", Role::Member, hamlet);
+    let device = office.phone(target).replica.identity().device;
+    let words = vec![
+        ("{hamlet}", hamlet.to_string()),
+        ("{member}", member),
+        ("{target}", target.to_string()),
+        ("{device}", device.to_string()),
+    ];
+    (office, callers, words)
 }
 
 #[test]
 fn every_route_answers_every_caller_as_the_table_says() {
-    let (office, callers, hamlet, member) = people();
+    let (office, callers, words) = people();
+    let filled = |text: &str| {
+        words
+            .iter()
+            .fold(text.to_owned(), |text, (word, meant)| text.replace(word, meant))
+    };
+    let mut n = 0;
     let rows = table();
     let listed: BTreeSet<_> = rows.iter().map(|row| row.route).collect();
     for route in routes() {
@@ -194,19 +316,17 @@ fn every_route_answers_every_caller_as_the_table_says() {
     );
     let mut wrong = Vec::new();
     for row in &rows {
-        let path = row
-            .asks
-            .replace("{hamlet}", &hamlet.to_string())
-            .replace("{member}", &member);
+        let path = filled(row.asks);
         write!(printed, "| {} {} ", row.route.0, row.asks).unwrap();
         for (((by_session, by_device), caller), expected) in callers.iter().zip(CALLERS).zip(row.answers) {
             office.pass(60_000);
+            n += 1;
             let status = match &row.sends {
                 Sends::Nothing => office.get(&path, by_session).status,
                 Sends::Json(body) => {
-                    office
-                        .post(&path, by_session, &serde_json::from_str(body).unwrap())
-                        .status
+                    let body = filled(body).replace("{n}", &n.to_string());
+                    let body = serde_json::from_str(&body).unwrap();
+                    office.post(&path, by_session, &body).status
                 }
                 Sends::Form(body) => {
                     let body = body.replace("{caller}", &caller.replace(' ', "-"));

@@ -54,7 +54,9 @@ CREATE TABLE device (
     account     BLOB NOT NULL REFERENCES account (id),
     public_key  BLOB NOT NULL,            -- Ed25519, 32 bytes, never a weak one
     enrolled_at INTEGER NOT NULL,
-    revoked_at  INTEGER
+    revoked_at  INTEGER,                  -- from then on it may only deliver, into quarantine
+    lost_at     INTEGER,                  -- when it was reported lost; then it is revoked too
+    name        TEXT NOT NULL DEFAULT ''  -- what people call it
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX device_by_account ON device (account);
 -- What the health board shows; written by the exchange.
@@ -78,14 +80,22 @@ CREATE TABLE device_token (
 CREATE TABLE enrolment_code (
     digest     BLOB PRIMARY KEY,          -- SHA-256 of the code; the code itself is shown once
     account    BLOB NOT NULL REFERENCES account (id),
+    unit       BLOB NOT NULL REFERENCES unit (id),  -- in which the account must still hold a role
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
-    device     BLOB REFERENCES device (id)
+    device     BLOB REFERENCES device (id),
+    replaces   BLOB REFERENCES device (id)  -- revoked when the code is used
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE session (
     digest     BLOB PRIMARY KEY,          -- SHA-256 of the cookie
     account    BLOB NOT NULL REFERENCES account (id),
     csrf       TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- One-time codes with which a password is set.
+CREATE TABLE password_reset (
+    digest     BLOB PRIMARY KEY,
+    account    BLOB NOT NULL REFERENCES account (id),
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 -- Nonces given to devices whose clock is refused; each is taken once.

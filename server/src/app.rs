@@ -17,11 +17,13 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{self, Clock, day_of, midnight_ms};
 use crate::config::Config;
+use crate::devices::{self, Standing};
 use crate::documents::Documents;
 use crate::exchange::{Exchange, presence};
 use crate::ingest::{Ingest, Sender};
 use crate::keys::{Keys, KeysError, Missing};
 use crate::policy::{Access, Grant, LATE_DAYS, Past};
+use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
 use crate::session::Attempts;
 use crate::store::{OpenError, Store, WriteError};
@@ -31,6 +33,9 @@ use crate::workers::Workers;
 
 /// So many deliveries are unpacked at a time: enough for the writer to commit many at once.
 const DELIVERIES: usize = 8;
+
+/// So many passwords are hashed at a time.
+const PASSWORDS: usize = 2;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -51,6 +56,10 @@ pub struct App {
     pub deliveries: Arc<Semaphore>,
     /// Wrong passwords.
     pub attempts: Attempts,
+    /// How often an address may knock.
+    pub limits: Limits,
+    /// Hashes passwords: a tenth of a second and 19 MB each, so few at a time.
+    pub passwords: Workers,
     authority: RwLock<Arc<Authority>>,
     /// Held as long as this process uses the directory.
     _lock: File,
@@ -201,6 +210,7 @@ impl App {
         let failed = |error: &dyn std::fmt::Display| OpenAppError::Failed(error.to_string());
         let exchange =
             Exchange::open(store, ingest, info.epoch, keys.cursor).map_err(|error| failed(&error))?;
+        let limits = Limits::new(clock.clone());
         let tokens = Tokens::new(&keys.token, config.token_ttl_s).map_err(|error| failed(&error))?;
         Ok(Arc::new(Self {
             config,
@@ -211,6 +221,8 @@ impl App {
             exchange: Arc::new(exchange),
             deliveries: Arc::new(Semaphore::new(DELIVERIES)),
             attempts: Attempts::default(),
+            limits,
+            passwords: Workers::new(PASSWORDS),
             authority: RwLock::new(Arc::new(authority)),
             _lock: lock,
         }))
@@ -236,24 +248,32 @@ impl App {
         Ok(fresh)
     }
 
-    /// A device and what its account may do; `None` if it does not exist or was revoked.
+    /// A device, how it stands and what its account may do; `None` if it does not exist.
     ///
     /// # Errors
     /// [`RealmError`].
-    pub fn sender(&self, device: DeviceId) -> Result<Option<Sender>, RealmError> {
+    pub fn sender(&self, device: DeviceId) -> Result<Option<(Sender, Standing)>, RealmError> {
         self.store().read_blocking(|conn| {
-            let Some(device) = realm::device(conn, device)?.filter(|device| !device.revoked) else {
+            let device = realm::device(conn, device)?.zip(devices::standing(conn, device)?);
+            let Some((device, standing)) = device else {
                 return Ok(None);
             };
-            let access = self
-                .authority(conn)?
-                .access(device.account, self.realm, self.since());
-            Ok(Some(Sender {
+            let access = match standing {
+                Standing::Good => self
+                    .authority(conn)?
+                    .access(device.account, self.realm, self.since()),
+                // No scope at all: it reads nothing, and whatever it delivers waits in quarantine.
+                Standing::Suspended | Standing::Revoked => {
+                    Access::of(&[], &Tree::default(), self.realm, self.since())
+                }
+            };
+            let sender = Sender {
                 device: device.id,
                 account: device.account,
                 key: device.key,
                 access,
-            }))
+            };
+            Ok(Some((sender, standing)))
         })
     }
 

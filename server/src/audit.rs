@@ -205,6 +205,22 @@ pub struct AuditRow {
     pub hash: [u8; 32],
 }
 
+impl AuditRow {
+    /// The row as JSON, for exports and for programs.
+    pub fn told(&self) -> Value {
+        let json = |text: &Option<String>| -> Value {
+            text.as_deref()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or_default()
+        };
+        serde_json::json!({
+            "position": self.position, "at_ms": self.at_ms, "account": self.account.map(|id| id.to_string()),
+            "origin": self.origin, "act": self.act, "subject": self.subject, "before": json(&self.before),
+            "after": json(&self.after), "hash": data_encoding::HEXLOWER.encode(&self.hash),
+        })
+    }
+}
+
 /// The end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

@@ -1,7 +1,9 @@
 //! The commands of `langso`. Each reads its arguments, makes a few calls and says what it did.
 
 mod accounts;
+mod audit;
 mod demo;
+mod devices;
 mod serve;
 mod storm;
 mod units;
@@ -26,8 +28,12 @@ pub enum Command {
     Storm(storm::Storm),
     /// Import units from a CSV file.
     Units(units::Units),
-    /// Add accounts.
+    /// Add accounts, give and take roles, hand posts over.
     Account(accounts::Account),
+    /// List devices, rename, revoke them.
+    Device(devices::Device),
+    /// Export the audit, or prove that it is whole.
+    Audit(audit::Audit),
     /// Make a one-time code with which a phone is enrolled.
     EnrolCode(accounts::EnrolCode),
     /// Make codes for many phones at once.
@@ -69,6 +75,8 @@ impl Command {
             Command::Storm(command) => command.run(),
             Command::Units(command) => command.run(),
             Command::Account(command) => command.run(),
+            Command::Device(command) => command.run(),
+            Command::Audit(command) => command.run(),
             Command::EnrolCode(command) => command.run(),
             Command::EnrolCodes(command) => command.run(),
             Command::Verify(command) => command.run(),

@@ -19,6 +19,8 @@ pub struct Config {
     pub token_ttl_s: u32,
     /// How many months of records phones hold.
     pub months: u16,
+    /// Whether a proxy of ours stands before the server, whose `X-Forwarded-For` tells from where a request comes.
+    pub behind_proxy: bool,
     /// How many deliveries are judged at a time; 0: as many as there are processors.
     pub workers: usize,
     /// About how many changes of documents are kept in memory, a kilobyte each.
@@ -46,6 +48,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             token_ttl_s: 7 * 24 * 3600,
             months: 12,
+            behind_proxy: false,
             workers: 0,
             cached_changes: 20_000,
             log: "info,refinery_core=warn".to_owned(),

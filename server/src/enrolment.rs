@@ -6,9 +6,12 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
-use sync_core::ids::{AccountId, DeviceId, RealmId};
+use sync_core::ids::{AccountId, DeviceId, RealmId, UnitId};
 use sync_core::signature::{AssertionStatement, PublicKey, Signature};
 
+use crate::audit::{self, Act, By, Change};
+use crate::clock::day_of;
+use crate::devices::{self, End};
 use crate::realm::{self, Device};
 
 /// How long a code is good for.
@@ -35,9 +38,6 @@ pub enum EnrolmentError {
     /// There is no such device, or its signature does not fit.
     #[error("the device did not prove itself")]
     NotProven,
-    /// The device was revoked.
-    #[error("the device was revoked")]
-    Revoked,
     /// The time of the assertion is too far away: sign this nonce.
     #[error("the clock is too far away")]
     ClockRefused {
@@ -78,14 +78,52 @@ fn digest(code: &str) -> [u8; 32] {
     Sha256::digest(typed.collect::<String>()).into()
 }
 
-/// Stores a code for an account.
+/// Stores a code for an account in a unit.
 ///
 /// # Errors
 /// The store's.
-pub fn add_code(tx: &Transaction<'_>, code: &str, account: AccountId, now_ms: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT INTO enrolment_code (digest, account, expires_at) VALUES (?, ?, ?)")?
-        .execute(params![digest(code), account.to_bytes(), now_ms + CODE_TTL_MS])?;
+pub fn add_code(
+    tx: &Transaction<'_>,
+    code: &str,
+    account: AccountId,
+    unit: UnitId,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO enrolment_code (digest, account, unit, expires_at) VALUES (?, ?, ?, ?)")?
+        .execute(params![
+            digest(code),
+            account.to_bytes(),
+            unit.to_bytes(),
+            now_ms + CODE_TTL_MS
+        ])?;
     Ok(())
+}
+
+/// Whoever uses a code takes the place of this device.
+///
+/// # Errors
+/// The store's.
+pub fn replaces(tx: &Transaction<'_>, code: &str, device: Option<DeviceId>) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE enrolment_code SET replaces = ? WHERE digest = ?")?
+        .execute(params![device.map(DeviceId::to_bytes), digest(code)])?;
+    Ok(())
+}
+
+/// Whether an account may still be enrolled for a unit: it is not suspended, and holds a role there or in what
+/// inherited from there.
+fn may_enrol(
+    tx: &Transaction<'_>,
+    account: AccountId,
+    unit: [u8; 16],
+    now_ms: i64,
+) -> rusqlite::Result<bool> {
+    let sql = "WITH RECURSIVE line (unit) AS
+                 (VALUES (?2) UNION SELECT s.successor FROM unit_successor s JOIN line l ON s.unit = l.unit)
+               SELECT 1 FROM role r JOIN line l ON r.unit = l.unit JOIN account a ON a.id = r.account
+               WHERE r.account = ?1 AND a.disabled_at IS NULL
+                 AND r.valid_from <= ?3 AND (r.valid_to IS NULL OR r.valid_to > ?3)";
+    tx.prepare_cached(sql)?
+        .exists(params![account.to_bytes(), unit, day_of(now_ms).to_string()])
 }
 
 /// Takes a code for a key. The same key with the same code is the same device again: its answer may have been lost.
@@ -97,15 +135,19 @@ pub fn enrol(
     code: &str,
     key: PublicKey,
     fresh: DeviceId,
+    origin: &str,
     now_ms: i64,
 ) -> Result<Device, EnrolmentError> {
     let digest = digest(code);
-    type Row = ([u8; 16], i64, Option<[u8; 16]>);
+    type Row = ([u8; 16], i64, Option<[u8; 16]>, [u8; 16], Option<[u8; 16]>);
+    let sql = "SELECT account, expires_at, device, unit, replaces FROM enrolment_code WHERE digest = ?";
     let found: Option<Row> = tx
-        .prepare_cached("SELECT account, expires_at, device FROM enrolment_code WHERE digest = ?")?
-        .query_row([digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .prepare_cached(sql)?
+        .query_row([digest], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
         .optional()?;
-    let (account, expires_at, taken) = found.ok_or(EnrolmentError::CodeUnknown)?;
+    let (account, expires_at, taken, unit, replaces) = found.ok_or(EnrolmentError::CodeUnknown)?;
     if let Some(device) = taken {
         let device = realm::device(tx, DeviceId::from_bytes(device))?;
         return device
@@ -116,6 +158,9 @@ pub fn enrol(
         return Err(EnrolmentError::CodeExpired);
     }
     let account = AccountId::from_bytes(account);
+    if !may_enrol(tx, account, unit, now_ms)? {
+        return Err(EnrolmentError::CodeExpired);
+    }
     let device = Device {
         id: fresh,
         account,
@@ -126,6 +171,15 @@ pub fn enrol(
     realm::add_device(tx, &device)?;
     tx.prepare_cached("UPDATE enrolment_code SET used_at = ?, device = ? WHERE digest = ?")?
         .execute(params![now_ms, fresh.to_bytes(), digest])?;
+    let by = By {
+        account: Some(account),
+        origin: origin.to_owned(),
+        now_ms,
+    };
+    audit::record(tx, &by, Act::DeviceEnrolled, &Change::of(fresh))?;
+    if let Some(old) = replaces {
+        devices::revoke(tx, &by, DeviceId::from_bytes(old), End::Revoked)?;
+    }
     Ok(device)
 }
 
@@ -189,9 +243,7 @@ fn check_proof(
     statement
         .verify(&device.key, &assertion.signature)
         .map_err(|_| EnrolmentError::NotProven)?;
-    if device.revoked {
-        return Err(EnrolmentError::Revoked);
-    }
+    // A revoked device proves itself like any other: it may still deliver.
     let given = match assertion.nonce {
         None => false,
         Some(nonce) => {

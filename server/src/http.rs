@@ -5,10 +5,14 @@
 
 pub mod actor;
 mod admin;
+mod audit;
 mod auth;
+mod devices;
 mod error;
+mod given;
 mod health;
 mod login;
+mod people;
 mod records;
 mod sync;
 
@@ -47,6 +51,10 @@ pub enum Who {
     Reader,
     /// Somebody logged in whose role reaches the units below; others are sent to the login.
     Overseer,
+    /// Somebody logged in whose role manages what it is about; for others it does not exist.
+    Manager,
+    /// Whoever is logged in, about themselves.
+    Oneself,
 }
 
 /// One row of the table.
@@ -84,8 +92,85 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/logout", Who::Reader, post(login::log_out)),
         route("GET", "/readyz", Who::Anybody, get(health::ready)),
         route("GET", "/static/langso.css", Who::Anybody, get(admin::style)),
+        route("GET", "/v1/accounts", Who::Manager, get(people::list)),
+        route("POST", "/v1/accounts", Who::Manager, post(people::add)),
+        route(
+            "POST",
+            "/v1/accounts/{account}/codes",
+            Who::Manager,
+            post(devices::add_code),
+        ),
+        route(
+            "POST",
+            "/v1/accounts/{account}/reset",
+            Who::Manager,
+            post(people::reset_code),
+        ),
+        route(
+            "POST",
+            "/v1/accounts/{account}/resume",
+            Who::Manager,
+            post(people::resume),
+        ),
+        route(
+            "POST",
+            "/v1/accounts/{account}/roles",
+            Who::Manager,
+            post(people::grant),
+        ),
+        route(
+            "POST",
+            "/v1/accounts/{account}/roles/end",
+            Who::Manager,
+            post(people::end_role),
+        ),
+        route(
+            "POST",
+            "/v1/accounts/{account}/suspend",
+            Who::Manager,
+            post(people::suspend),
+        ),
+        route("GET", "/v1/audit", Who::Manager, get(audit::rows)),
         route("GET", "/v1/conflicts", Who::Reader, get(records::conflicts)),
+        route("GET", "/v1/devices", Who::Manager, get(devices::list)),
+        route(
+            "POST",
+            "/v1/devices/{device}/lost",
+            Who::Manager,
+            post(devices::lost),
+        ),
+        route(
+            "POST",
+            "/v1/devices/{device}/name",
+            Who::Manager,
+            post(devices::rename),
+        ),
+        route(
+            "POST",
+            "/v1/devices/{device}/revoke",
+            Who::Manager,
+            post(devices::revoke),
+        ),
         route("POST", "/v1/enrol", Who::Anybody, post(auth::enrol)),
+        route("GET", "/v1/me", Who::Oneself, get(people::me)),
+        route(
+            "POST",
+            "/v1/password",
+            Who::Oneself,
+            post(people::change_password),
+        ),
+        route(
+            "POST",
+            "/v1/password/reset",
+            Who::Anybody,
+            post(people::reset_password),
+        ),
+        route(
+            "POST",
+            "/v1/posts/hand-over",
+            Who::Manager,
+            post(people::hand_over),
+        ),
         route("GET", "/v1/records", Who::Reader, get(records::records)),
         route("POST", "/v1/sync", Who::Device, exchange),
         route("POST", "/v1/token", Who::Anybody, post(auth::token)),
@@ -127,6 +212,10 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let locale = Locale::accepted(accepted);
     let begun = Instant::now();
     let mut response = next.run(request).await;
+    // The exchange is counted by the byte, and no browser ever shows it.
+    if path != "/v1/sync" && !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
+        page_headers(&mut response);
+    }
     let status = response.status().as_u16();
     let ms = begun.elapsed().as_secs_f64() * 1000.0;
     let said = response.extensions_mut().remove::<Problem>();

@@ -14,7 +14,9 @@ use sync_core::ids::{Class, UnitId};
 use crate::tree::Tree;
 
 pub use access::{Access, LATE_DAYS, Past};
-pub use permit::{Permit, Read, Write, permit_read, permit_write, read_overview, read_records};
+pub use permit::{
+    Permit, Read, Write, console, permit_read, permit_realm, permit_write, read_overview, read_records,
+};
 
 /// What somebody is in a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

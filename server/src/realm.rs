@@ -307,6 +307,38 @@ pub fn account_by_username(conn: &Connection, username: &str) -> rusqlite::Resul
         .optional()
 }
 
+/// The account of a username, suspended or not.
+///
+/// # Errors
+/// The store's.
+pub fn account_id(conn: &Connection, username: &str) -> rusqlite::Result<Option<AccountId>> {
+    conn.prepare_cached("SELECT id FROM account WHERE username = ?")?
+        .query_row([username], |row| row.get(0).map(AccountId::from_bytes))
+        .optional()
+}
+
+/// The password of an account as it is stored.
+///
+/// # Errors
+/// The store's.
+pub fn password_hash(conn: &Connection, account: AccountId) -> rusqlite::Result<Option<String>> {
+    let hash = conn
+        .prepare_cached("SELECT password_hash FROM account WHERE id = ?")?
+        .query_row([account.to_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(hash.flatten())
+}
+
+/// Every unit there ever was.
+///
+/// # Errors
+/// The store's.
+pub fn all_units(conn: &Connection) -> rusqlite::Result<Vec<UnitId>> {
+    let mut statement = conn.prepare_cached("SELECT id FROM unit")?;
+    let units = statement.query_map([], |row| row.get(0).map(UnitId::from_bytes))?;
+    units.collect()
+}
+
 /// A device.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Serving: listen, answer, and stop without losing anything.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +28,12 @@ pub async fn serve(
         tokio::spawn(write_presence(Arc::clone(&app))),
         tokio::spawn(make_snapshots(Arc::clone(&app))),
     ];
-    let served = axum::serve(listener, router(Arc::clone(&app)))
-        .with_graceful_shutdown(shutdown)
-        .await;
+    let served = axum::serve(
+        listener,
+        router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(shutdown)
+    .await;
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     app.flush_presence().await;
     served

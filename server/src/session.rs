@@ -8,14 +8,17 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use sync_core::ids::AccountId;
 
 /// How long a session lasts.
 pub const SESSION_TTL_MS: i64 = 12 * 3600 * 1000;
 /// After so many wrong passwords a username waits …
 const ATTEMPTS: u32 = 5;
-/// … this long.
+/// … this long, and twice as long after each further one …
 const WAIT_MS: i64 = 60_000;
+/// … up to this.
+const WAIT_MAX_MS: i64 = 60 * WAIT_MS;
 /// Waits are remembered for at most so many names.
 const NAMES: usize = 10_000;
 
@@ -104,6 +107,23 @@ pub fn end(tx: &Transaction<'_>, cookie: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Ends every session of an account but the one of a cookie.
+///
+/// # Errors
+/// The store's.
+pub fn end_others(tx: &Transaction<'_>, account: AccountId, cookie: Option<&str>) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM session WHERE account = ? AND digest IS NOT ?")?
+        .execute(params![account.to_bytes(), cookie.map(digest)])?;
+    Ok(())
+}
+
+impl Session {
+    /// Whether a form brought back what it was given. Takes as long for a near miss as for any other.
+    pub fn is_meant(&self, csrf: &str) -> bool {
+        self.csrf.as_bytes().ct_eq(csrf.as_bytes()).into()
+    }
+}
+
 fn digest(cookie: &str) -> [u8; 32] {
     Sha256::digest(cookie).into()
 }
@@ -117,7 +137,7 @@ impl Attempts {
     pub fn wait_ms(&self, username: &str, now_ms: i64) -> Option<i64> {
         let attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (wrong, last) = *attempts.get(username)?;
-        let left = last + WAIT_MS - now_ms;
+        let left = last + wait(wrong) - now_ms;
         (wrong >= ATTEMPTS && left > 0).then_some(left)
     }
 
@@ -128,12 +148,18 @@ impl Attempts {
             attempts.remove(username);
             return;
         }
-        attempts.retain(|_, (_, last)| *last + WAIT_MS > now_ms);
+        attempts.retain(|_, (_, last)| *last + WAIT_MAX_MS > now_ms);
         if attempts.len() < NAMES {
             let (wrong, last) = attempts.entry(username.to_owned()).or_default();
             (*wrong, *last) = (wrong.saturating_add(1), now_ms);
         }
     }
+}
+
+/// How long one waits after so many wrong passwords.
+fn wait(wrong: u32) -> i64 {
+    let doublings = wrong.saturating_sub(ATTEMPTS).min(30);
+    WAIT_MS.saturating_mul(1 << doublings).min(WAIT_MAX_MS)
 }
 
 #[cfg(test)]
@@ -158,5 +184,17 @@ mod tests {
         assert_eq!(attempts.wait_ms("lan", 1000), Some(WAIT_MS - 1000));
         assert_eq!(attempts.wait_ms("lan", WAIT_MS), None);
         assert_eq!(attempts.wait_ms("hoa", 0), None);
+        attempts.record("lan", false, WAIT_MS);
+        assert_eq!(
+            attempts.wait_ms("lan", WAIT_MS),
+            Some(2 * WAIT_MS),
+            "and longer each time"
+        );
+        for n in 0..20 {
+            attempts.record("lan", false, n);
+        }
+        assert_eq!(attempts.wait_ms("lan", 19), Some(WAIT_MAX_MS));
+        attempts.record("lan", true, 20);
+        assert_eq!(attempts.wait_ms("lan", 20), None);
     }
 }

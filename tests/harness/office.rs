@@ -162,9 +162,15 @@ impl Office {
     pub fn code_for(&self, account: AccountId) -> String {
         let code = enrolment::code_of(random());
         let (stored, now_ms) = (code.clone(), self.now_ms());
+        let held = self
+            .app
+            .store()
+            .read_blocking(|conn| realm::held_by(conn, account))
+            .unwrap();
+        let unit = held.iter().find(|held| held.on(self.today())).unwrap().grant.unit;
         self.app
             .store()
-            .write_blocking(move |tx| enrolment::add_code(tx, &stored, account, now_ms))
+            .write_blocking(move |tx| enrolment::add_code(tx, &stored, account, unit, now_ms))
             .unwrap();
         code
     }

@@ -1,21 +1,26 @@
 //! Who is calling: extractors that a handler names in its arguments, or it does not compile with what it needs.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use sync_core::ids::AccountId;
+use sync_core::ids::{AccountId, UnitId};
 
 use super::ApiError;
 use crate::app::{App, Authority};
+use crate::audit::By;
+use crate::devices::Standing;
 use crate::ingest::Sender;
-use crate::policy::Grant;
+use crate::policy::{self, Action, Grant, Permit, Read, Write};
 use crate::session::{self, Session};
 use crate::token::Bearer;
 
 /// The name of the cookie.
 pub const COOKIE: &str = "langso_session";
+/// What every change by a session has to bring, so that another site cannot make it.
+pub const CSRF: &str = "x-csrf-token";
 
 /// A device with a good token.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct DeviceActor {
     pub sender: Arc<Sender>,
     /// Its token.
     pub bearer: Bearer,
+    /// How it stands: one that was revoked may still deliver.
+    pub standing: Standing,
 }
 
 /// Somebody who reads: logged in, or by a device's token.
@@ -37,11 +44,89 @@ pub struct Reader {
     pub session: Option<Session>,
 }
 
+/// Somebody who is logged in and means to change something.
+#[derive(Debug)]
+pub struct Writer {
+    /// Who.
+    pub reader: Reader,
+    /// As the audit tells it.
+    pub by: By,
+    /// The session's cookie.
+    pub cookie: String,
+}
+
+/// From where a request comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(pub Option<IpAddr>);
+
+impl Origin {
+    /// Somebody at this address.
+    pub fn by(self, account: Option<AccountId>, now_ms: i64) -> By {
+        By {
+            account,
+            origin: self.to_string(),
+            now_ms,
+        }
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}
+
 impl Reader {
     /// The roles of the account.
     pub fn grants(&self) -> &[Grant] {
         self.authority.grants(self.account)
     }
+
+    /// Leave to read, in a unit and below or wherever the roles reach.
+    ///
+    /// # Errors
+    /// What somebody may not see is answered as if it did not exist.
+    pub fn permit(&self, action: Action, unit: Option<UnitId>) -> Result<Permit<Read>, ApiError> {
+        policy::permit_read(self.grants(), &self.authority.tree, action, unit).ok_or_else(ApiError::not_found)
+    }
+}
+
+impl Writer {
+    /// Leave to change, in a unit and below or wherever the roles reach.
+    ///
+    /// # Errors
+    /// What somebody may not see is answered as if it did not exist.
+    pub fn permit(&self, action: Action, unit: Option<UnitId>) -> Result<Permit<Write>, ApiError> {
+        let (grants, tree) = (self.reader.grants(), &self.reader.authority.tree);
+        policy::permit_write(grants, tree, action, unit).ok_or_else(ApiError::not_found)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Origin {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        Ok(origin(parts, app))
+    }
+}
+
+/// The peer, or – behind a proxy of ours – the last address that the proxy added: earlier ones are anybody's word.
+fn origin(parts: &Parts, app: &App) -> Origin {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map(|ConnectInfo(peer)| peer.ip());
+    let forwarded = || {
+        let lines = parts.headers.get_all("x-forwarded-for").iter();
+        let last = lines.filter_map(|line| line.to_str().ok()).next_back()?;
+        last.rsplit(',').next()?.trim().parse().ok()
+    };
+    Origin(if app.config.behind_proxy {
+        forwarded().or(peer)
+    } else {
+        peer
+    })
 }
 
 impl FromRequestParts<Arc<App>> for DeviceActor {
@@ -52,10 +137,13 @@ impl FromRequestParts<Arc<App>> for DeviceActor {
             bearer_token(parts).ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "token_missing"))?;
         let bearer = app.tokens.read(token, app.clock.now_ms())?;
         let sender = app.sender(bearer.device)?;
-        let sender = sender.ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "device_revoked"))?;
+        // A token of ours for a device that is not there: the store is an older one.
+        let (sender, standing) =
+            sender.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "device_not_proven"))?;
         Ok(Self {
             sender: Arc::new(sender),
             bearer,
+            standing,
         })
     }
 }
@@ -65,13 +153,16 @@ impl FromRequestParts<Arc<App>> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let (account, session) = if bearer_token(parts).is_some() {
-            (
-                DeviceActor::from_request_parts(parts, app).await?.sender.account,
-                None,
-            )
+            let device = DeviceActor::from_request_parts(parts, app).await?;
+            match device.standing {
+                Standing::Good => (device.sender.account, None),
+                Standing::Suspended | Standing::Revoked => {
+                    return Err(ApiError::new(StatusCode::FORBIDDEN, "device_revoked"));
+                }
+            }
         } else {
             let session = session_of(parts, app)?;
-            let session = session.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "login_needed"))?;
+            let session = session.ok_or_else(login_needed)?;
             (session.account, Some(session))
         };
         let authority = app.store().read_blocking(|conn| app.authority(conn))?;
@@ -81,6 +172,26 @@ impl FromRequestParts<Arc<App>> for Reader {
             session,
         })
     }
+}
+
+impl FromRequestParts<Arc<App>> for Writer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let reader = Reader::from_request_parts(parts, app).await?;
+        let session = reader.session.as_ref().ok_or_else(login_needed)?;
+        let token = parts.headers.get(CSRF).and_then(|value| value.to_str().ok());
+        if !session.is_meant(token.unwrap_or_default()) {
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf"));
+        }
+        let by = origin(parts, app).by(Some(reader.account), app.clock.now_ms());
+        let cookie = cookie(parts).unwrap_or_default().to_owned();
+        Ok(Self { reader, by, cookie })
+    }
+}
+
+fn login_needed() -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, "login_needed")
 }
 
 fn bearer_token(parts: &Parts) -> Option<&str> {

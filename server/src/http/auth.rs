@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use data_encoding::BASE64URL_NOPAD;
 use sync_core::enrolment::{EnrolAnswer, EnrolRequest, TokenAnswer, TokenRequest};
@@ -12,6 +11,8 @@ use sync_core::ids::DeviceId;
 use sync_core::signature::{EnrolmentStatement, PublicKey, Signature};
 
 use super::ApiError;
+use super::actor::Origin;
+use super::given::Given;
 use crate::app::App;
 use crate::clock;
 use crate::enrolment::{self, Assertion};
@@ -19,16 +20,17 @@ use crate::realm::Device;
 
 pub(super) async fn enrol(
     State(app): State<Arc<App>>,
-    request: Result<Json<EnrolRequest>, JsonRejection>,
+    origin: Origin,
+    Given(EnrolRequest { code, public_key }): Given<EnrolRequest>,
 ) -> Result<Json<EnrolAnswer>, ApiError> {
-    let Json(EnrolRequest { code, public_key }) = request.map_err(invalid_body)?;
+    app.limits.check(origin.0)?;
     let key = PublicKey::from_bytes(bytes(&public_key, "public_key")?);
     let key = key.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.code()))?;
     let now_ms = app.clock.now_ms();
     let fresh = DeviceId::from_parts(now_ms as u64, clock::random_bits());
     let device = app
         .store()
-        .write(move |tx| enrolment::enrol(tx, &code, key, fresh, now_ms))
+        .write(move |tx| enrolment::enrol(tx, &code, key, fresh, &origin.to_string(), now_ms))
         .await?;
     let statement = EnrolmentStatement {
         realm: app.realm,
@@ -43,9 +45,10 @@ pub(super) async fn enrol(
 
 pub(super) async fn token(
     State(app): State<Arc<App>>,
-    request: Result<Json<TokenRequest>, JsonRejection>,
+    origin: Origin,
+    Given(request): Given<TokenRequest>,
 ) -> Result<Json<TokenAnswer>, ApiError> {
-    let Json(request) = request.map_err(invalid_body)?;
+    app.limits.check(origin.0)?;
     if request
         .realm
         .as_ref()
@@ -93,13 +96,4 @@ fn bytes<const N: usize>(text: &str, name: &str) -> Result<[u8; N], ApiError> {
         .ok()
         .and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| ApiError::parameter(name))
-}
-
-/// The rejection's own text quotes the body; nothing of it is passed on.
-fn invalid_body(rejection: JsonRejection) -> ApiError {
-    let status = rejection.status();
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::new(status, "body_too_large");
-    }
-    ApiError::new(StatusCode::BAD_REQUEST, "body_invalid")
 }

@@ -6,9 +6,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use ulid::Ulid;
 
+use crate::accounts::AccountError;
 use crate::enrolment::EnrolmentError;
 use crate::exchange::ExchangeError;
 use crate::i18n::{Locale, text};
+use crate::password::PasswordError;
+use crate::rate::TooMany;
 use crate::realm::RealmError;
 use crate::store::WriteError;
 use crate::token::TokenError;
@@ -200,13 +203,47 @@ impl From<EnrolmentError> for ApiError {
             EnrolmentError::CodeUnknown => refused("code_unknown"),
             EnrolmentError::CodeUsed => refused("code_used"),
             EnrolmentError::CodeExpired => refused("code_expired"),
-            EnrolmentError::Revoked => refused("device_revoked"),
             EnrolmentError::NotProven => unproven("device_not_proven"),
             EnrolmentError::Replayed => unproven("assertion_replayed"),
             EnrolmentError::ClockRefused { nonce } => {
                 unproven("clock_refused").with("nonce", data_encoding::BASE64URL_NOPAD.encode(&nonce))
             }
             EnrolmentError::Sqlite(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::NotFound | AccountError::OutOfReach | AccountError::NotHeld => Self::not_found(),
+            AccountError::Taken => Self::new(StatusCode::CONFLICT, "username_taken"),
+            AccountError::Text => Self::new(StatusCode::BAD_REQUEST, "text_invalid"),
+            AccountError::Own => Self::new(StatusCode::FORBIDDEN, "own_roles"),
+            AccountError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin"),
+            AccountError::Sqlite(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Length => Self::new(StatusCode::BAD_REQUEST, "password_length"),
+            PasswordError::Wrong => Self::new(StatusCode::FORBIDDEN, "password_wrong"),
+            PasswordError::Code => Self::new(StatusCode::FORBIDDEN, "code_not_good"),
+            PasswordError::Account(error) => error.into(),
+            PasswordError::Realm(error) => error.into(),
+            PasswordError::Sqlite(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(error: TooMany) -> Self {
+        Self {
+            retry_after_s: Some(error.retry_after_s),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
         }
     }
 }

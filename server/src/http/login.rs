@@ -8,11 +8,13 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use rusqlite::Transaction;
 use serde::Deserialize;
 
-use super::actor::{COOKIE, Reader, cookie};
+use super::actor::{COOKIE, Origin, Reader, cookie};
 use super::{ApiError, page_headers};
 use crate::app::App;
+use crate::audit::{self, Act};
 use crate::clock;
 use crate::i18n::{Locale, text};
 use crate::realm;
@@ -82,6 +84,7 @@ pub(super) async fn form(Query(language): Query<Language>, headers: HeaderMap) -
 pub(super) async fn log_in(
     State(app): State<Arc<App>>,
     Query(language): Query<Language>,
+    origin: Origin,
     headers: HeaderMap,
     form: Result<Form<Credentials>, FormRejection>,
 ) -> Result<Response, ApiError> {
@@ -97,6 +100,9 @@ pub(super) async fn log_in(
             status,
         )
     };
+    if app.limits.check(origin.0).is_err() {
+        return refuse("login-wait", StatusCode::TOO_MANY_REQUESTS);
+    }
     let username = username.trim().to_lowercase();
     if username.len() > INPUT_BYTES || password.len() > INPUT_BYTES {
         return refuse("login-wrong", StatusCode::UNAUTHORIZED);
@@ -111,17 +117,29 @@ pub(super) async fn log_in(
         .await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     // A tenth of a second of work: not on a thread that serves others.
-    let fits =
-        tokio::task::spawn_blocking(move || session::password_fits(&password, stored.as_deref())).await;
-    let fits = fits.map_err(ApiError::internal)?;
+    let work = move || session::password_fits(&password, stored.as_deref());
+    let fits = app.passwords.run(work).await.map_err(ApiError::internal)?;
     app.attempts.record(&username, fits, now_ms);
+    let known = account.as_ref().map(|account| account.id);
     let Some(account) = account.filter(|_| fits) else {
+        // Names that nobody has are not written down: people type their passwords there.
+        if let Some(account) = known {
+            let by = origin.by(None, now_ms);
+            let refused = move |tx: &Transaction<'_>| {
+                audit::record(tx, &by, Act::LoginRefused, &audit::Change::of(account))
+            };
+            app.store().write(refused).await?;
+        }
         return refuse("login-wrong", StatusCode::UNAUTHORIZED);
     };
     let (secret, csrf) = (clock::random(), clock::random());
     let begun = app
         .store()
-        .write(move |tx| session::begin(tx, account.id, secret, csrf, now_ms))
+        .write(move |tx| {
+            let by = origin.by(Some(account.id), now_ms);
+            audit::record(tx, &by, Act::LoggedIn, &audit::Change::of(account.id))?;
+            session::begin(tx, account.id, secret, csrf, now_ms)
+        })
         .await?;
     let mut response = Redirect::to("/admin").into_response();
     set_cookie(&mut response, &begun, SESSION_TTL_MS / 1000)?;
@@ -134,7 +152,7 @@ pub(super) async fn log_out(State(app): State<Arc<App>>, request: Request) -> Re
     let cookie = cookie(&parts).unwrap_or_default().to_owned();
     let form = Form::<Csrf>::from_request(Request::from_parts(parts, body), &app).await;
     let Form(Csrf { csrf }) = form.map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "body_invalid"))?;
-    if reader.session.is_none_or(|session| session.csrf != csrf) {
+    if reader.session.is_none_or(|session| !session.is_meant(&csrf)) {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf"));
     }
     app.store().write(move |tx| session::end(tx, &cookie)).await?;
@@ -144,7 +162,7 @@ pub(super) async fn log_out(State(app): State<Arc<App>>, request: Request) -> Re
 }
 
 fn set_cookie(response: &mut Response, value: &str, max_age_s: i64) -> Result<(), ApiError> {
-    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}");
+    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; Secure; SameSite=Strict; Max-Age={max_age_s}");
     let value = HeaderValue::from_str(&cookie).map_err(ApiError::internal)?;
     response.headers_mut().insert(header::SET_COOKIE, value);
     Ok(())

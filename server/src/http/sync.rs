@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sync_core::protocol::{Body, CONTENT_TYPE, decode_request, encode_response};
+use sync_core::protocol::{Body, CONTENT_TYPE, Flags, decode_request, encode_response};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiError;
 use super::actor::DeviceActor;
 use crate::app::App;
+use crate::devices::Standing;
 
 /// A body up to this size carries no more than a record or two.
 const SMALL_BYTES: usize = 2 * 1024;
@@ -33,10 +34,22 @@ pub(super) async fn sync(
         let now_ms = app.clock.now_ms();
         let mut response = app.exchange.exchange(&actor.sender, request, now_ms).await?;
         response.access_token = app.tokens.renew(&actor.bearer, now_ms);
+        response.flags = flags(actor.standing).or(response.flags);
         drop(turn);
         Ok::<_, ApiError>(encode_response(&response))
     });
     Ok(answer(exchange.await.map_err(ApiError::internal)??))
+}
+
+/// What a device has to do that may only deliver: wipe itself, once everything is delivered, if it was revoked.
+fn flags(standing: Standing) -> Option<Flags> {
+    match standing {
+        Standing::Good | Standing::Suspended => None,
+        Standing::Revoked => Some(Flags {
+            wipe: true,
+            ..Flags::default()
+        }),
+    }
 }
 
 /// Waits for a turn to be unpacked and judged; what carries nothing needs none.

@@ -43,6 +43,13 @@ impl<A> Permit<A> {
     }
 }
 
+impl Permit<Write> {
+    /// Who may change something may read it.
+    pub fn to_read(&self) -> Permit<Read> {
+        Permit::new(self.units.clone(), self.sealed.clone())
+    }
+}
+
 /// Leave to read something in `unit` and everything below it – in all that the roles reach, without a unit.
 ///
 /// `None` where nothing of it may be seen, which is answered as if it did not exist.
@@ -63,6 +70,18 @@ pub fn permit_write(
     unit: Option<UnitId>,
 ) -> Option<Permit<Write>> {
     permit(grants, tree, action, unit)
+}
+
+/// Leave to read something that is the whole realm's: for who may read it at every root.
+pub fn permit_realm(grants: &[Grant], tree: &Tree, action: Action) -> Option<Permit<Read>> {
+    permit_read(grants, tree, action, None)
+        .filter(|permit| tree.roots().iter().all(|root| permit.units().contains(root)))
+}
+
+/// Leave to change something in all of these units, for whoever sits at the server's own console: who can run commands
+/// there has the files anyway. No request ever gets it.
+pub fn console(units: impl IntoIterator<Item = UnitId>) -> Permit<Write> {
+    Permit::new(units.into_iter().collect(), BTreeSet::new())
 }
 
 fn permit<A>(grants: &[Grant], tree: &Tree, action: Action, unit: Option<UnitId>) -> Option<Permit<A>> {
