@@ -198,6 +198,12 @@ fn table() -> Vec<Row> {
             [401, 200, 200, 200, 200, 200, 404, 403, 401],
         ),
         row(
+            ("GET", "/v1/counts"),
+            "/v1/counts?unit={hamlet}&view=was",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 404, 403, 401],
+        ),
+        row(
             ("POST", "/v1/enrol"),
             "/v1/enrol",
             Json(r#"{"code":"x","public_key":"AAAA"}"#),
@@ -239,12 +245,16 @@ const UNITS: &str = "code,parent_code,level,name
 15379.01,15379,hamlet,Thôn Hai
 ";
 
-/// The office, the callers in order – by session and by device –, and what words in the table stand for.
-fn people() -> (
-    Office,
-    Vec<(Credentials, Credentials)>,
-    Vec<(&'static str, String)>,
-) {
+/// An office with everybody who calls.
+struct People {
+    office: Office,
+    /// In the order of [`CALLERS`], by session and by device.
+    callers: Vec<(Credentials, Credentials)>,
+    /// Words of the table, and what they stand for.
+    words: Vec<(&'static str, String)>,
+}
+
+fn people() -> People {
     let office = Office::new(date(2025, 3, 3));
     office.import(UNITS, date(2024, 1, 1));
     let [district, commune, other, hamlet] =
@@ -286,12 +296,20 @@ fn people() -> (
         ("{target}", target.to_string()),
         ("{device}", device.to_string()),
     ];
-    (office, callers, words)
+    People {
+        office,
+        callers,
+        words,
+    }
 }
 
 #[test]
 fn every_route_answers_every_caller_as_the_table_says() {
-    let (office, callers, words) = people();
+    let People {
+        office,
+        callers,
+        words,
+    } = people();
     let filled = |text: &str| {
         words
             .iter()

@@ -1,11 +1,18 @@
 //! Stories of what changed while a phone was offline: it delivers all it has, what its account could write on the date
 //! of the record is merged, the rest waits for the official now responsible, and the phone says what happened.
 
-use jiff::civil::date;
+use jiff::civil::{Date, date};
+use langso_server::audit::By;
+use langso_server::clock::random_bits;
 use langso_server::policy::Role;
 use langso_server::realm;
+use langso_server::units::change::{self, Change};
+use langso_server::units::reform::{self, Unknown};
+use serde_json::json;
+use sync_core::edit::{AssistanceField, Edit};
+use sync_core::ids::{AccountId, UnitId};
 
-use crate::harness::office::Office;
+use crate::harness::office::{Credentials, Office};
 
 const UNITS: &str = "code,parent_code,level,name
 393,,district,Huyện Vĩnh Lộc
@@ -52,4 +59,327 @@ fn a_replaced_team_member_delivers_what_was_recorded_before_and_the_rest_is_kept
         })
     });
     assert_eq!(merged.unwrap(), before.to_bytes());
+}
+
+/// Vĩnh Lộc before the reform of 2025: two communes that go different ways, with their hamlets.
+const VINH_LOC: &str = "code,parent_code,level,name
+38,,province,Tỉnh Thanh Hóa
+393,38,district,Huyện Vĩnh Lộc
+15367,393,commune,Xã Vĩnh Hưng
+15379,393,commune,Xã Vĩnh Hùng
+15367.01,15367,hamlet,Thôn Một
+15367.02,15367,hamlet,Thôn Hai
+15379.01,15379,hamlet,Thôn Ba
+";
+const REFORM: &str = "effective_from,old_code,old_name,new_code,new_name
+2025-07-01,15367,Xã Vĩnh Hưng,15349,Xã Vĩnh Lộc
+2025-07-01,15379,Xã Vĩnh Hùng,15382,Xã Biện Thượng
+";
+
+fn reformed(office: &Office) {
+    let rows = reform::parse(REFORM.as_bytes()).unwrap();
+    let by = By::console(office.now_ms());
+    office
+        .app
+        .store()
+        .write_blocking(move |tx| {
+            let fresh = || UnitId::from_parts(1_750_000_000_000, random_bits());
+            reform::reform(tx, &rows, &[], Unknown::Refuse, &by, fresh)
+        })
+        .unwrap();
+}
+
+fn changed(office: &Office, day: Date, what: Change) {
+    let by = By::console(office.now_ms());
+    let done = office
+        .app
+        .store()
+        .write_blocking(move |tx| change::change(tx, day, &what, &by));
+    done.unwrap();
+}
+
+fn quarantined(office: &Office) -> i64 {
+    office.count("SELECT count(*) FROM quarantine WHERE reason = 'not_permitted'")
+}
+
+#[test]
+fn a_hamlet_merged_meanwhile_delivers_what_it_has_and_its_heir_reads_it() {
+    let office = Office::new(date(2025, 3, 3));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let [one, two] = ["15367.01", "15367.02"].map(|code| office.unit(code));
+    let (lan, hoa) = (
+        office.account("lan", Role::Member, one),
+        office.account("hoa", Role::Member, two),
+    );
+    let (mut phone, mut other) = (office.phone(lan), office.phone(hoa));
+    phone.sync(&office);
+    other.sync(&office);
+    let before = phone.log(one, office.now_ms());
+    office.travel_to(date(2025, 3, 12));
+    changed(
+        &office,
+        date(2025, 3, 10),
+        Change::Merge {
+            units: vec![one],
+            into: two,
+        },
+    );
+    phone.log(one, office.now_ms());
+    phone.sync(&office);
+    assert_eq!(office.count("SELECT count(*) FROM assistance"), 1);
+    assert_eq!(quarantined(&office), 1);
+    assert_eq!(phone.replica.status().unwrap().refused, 1);
+    other.sync(&office);
+    assert_eq!(
+        other.rows().iter().map(|row| row.id).collect::<Vec<_>>(),
+        [before]
+    );
+    // Lan's role went along: what is new goes into the hamlet that is there now.
+    let new = phone.log(two, office.now_ms());
+    phone.sync(&office);
+    other.sync(&office);
+    assert!(other.rows().iter().any(|row| row.id == new));
+    let refused = phone.edit(
+        &Edit::AmendAssistance {
+            record: before,
+            fields: vec![AssistanceField::People(2)],
+        },
+        office.now_ms(),
+    );
+    assert_eq!(
+        refused.unwrap_err().code(),
+        "not_permitted",
+        "what was inherited is not written"
+    );
+}
+
+#[test]
+fn an_official_of_an_abolished_commune_delivers_what_was_settled_before_and_goes_on_in_the_new_one() {
+    let office = Office::new(date(2025, 6, 20));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let [hamlet, commune, other] = ["15367.01", "15367", "15379.01"].map(|code| office.unit(code));
+    let team = office.account("lan", Role::Member, hamlet);
+    let (mut one, mut two) = (office.phone(team), office.phone(team));
+    let official = office.account("canbo", Role::Official, commune);
+    let mut desk = office.phone(official);
+    let record = one.log(hamlet, office.now_ms());
+    one.sync(&office);
+    two.sync(&office);
+    let amend = |word: &str| Edit::AmendAssistance {
+        record,
+        fields: vec![AssistanceField::Outcome(word.into())],
+    };
+    one.edit(&amend("a"), office.now_ms()).unwrap();
+    two.edit(&amend("b"), office.now_ms()).unwrap();
+    one.sync(&office);
+    two.sync(&office);
+    desk.sync(&office);
+    let row = desk.rows().remove(0);
+    let settle = Edit::SettleConflict {
+        record,
+        field: "outcome".into(),
+        value: row.conflicts[0].values[1].value.clone(),
+    };
+    assert!(desk.edit(&settle, office.now_ms()).unwrap());
+
+    office.travel_to(date(2025, 7, 3));
+    reformed(&office);
+    desk.sync(&office);
+    assert_eq!(office.count("SELECT count(*) FROM conflict"), 0);
+    assert_eq!(
+        (quarantined(&office), desk.replica.status().unwrap().unsent),
+        (0, 0)
+    );
+    let scopes = desk.replica.scopes().unwrap();
+    assert!(
+        scopes.read.iter().any(|scope| scope.unit == hamlet),
+        "its hamlets followed"
+    );
+    assert!(
+        scopes.read.iter().any(|scope| scope.unit == commune),
+        "the old board is inherited"
+    );
+    assert!(scopes.read.iter().any(|scope| scope.unit == office.unit("15349")));
+    assert!(scopes.read.iter().all(|scope| scope.unit != other));
+}
+
+#[test]
+fn a_hamlet_that_was_moved_goes_on_and_only_who_oversees_it_changes() {
+    let office = Office::new(date(2025, 3, 3));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let [hamlet, from, to] = ["15367.01", "15367", "15379"].map(|code| office.unit(code));
+    let mut phone = office.phone(office.account("lan", Role::Member, hamlet));
+    let mut was = office.phone(office.account("cu", Role::Official, from));
+    let mut is = office.phone(office.account("moi", Role::Official, to));
+    phone.log(hamlet, office.now_ms());
+    phone.sync(&office);
+    was.sync(&office);
+    assert_eq!(was.rows().len(), 1);
+    phone.log(hamlet, office.now_ms());
+    office.travel_to(date(2025, 3, 12));
+    changed(
+        &office,
+        date(2025, 3, 10),
+        Change::Move {
+            unit: hamlet,
+            parent: Some(to),
+        },
+    );
+    phone.log(hamlet, office.now_ms());
+    phone.sync(&office);
+    was.sync(&office);
+    is.sync(&office);
+    assert_eq!(
+        (quarantined(&office), phone.replica.status().unwrap().unsent),
+        (0, 0)
+    );
+    assert_eq!((phone.rows().len(), is.rows().len(), was.rows().len()), (3, 3, 0));
+}
+
+#[test]
+fn a_lost_phone_delivers_into_quarantine_is_told_to_wipe_and_reads_nothing() {
+    let office = Office::new(date(2025, 3, 3));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let hamlet = office.unit("15367.01");
+    let lan = office.account("lan", Role::Member, hamlet);
+    let admin = office.log_in(office.account("quantri", Role::Admin, office.unit("38")));
+    let mut phone = office.phone(lan);
+    phone.sync(&office);
+    phone.log(hamlet, office.now_ms());
+    let device = phone.replica.identity().device;
+    let lost = office.post(&format!("/v1/devices/{device}/lost"), &admin, &json!({}));
+    assert_eq!(lost.status, 200, "{}", lost.code());
+    let received = phone.exchange(&office).unwrap();
+    assert!(received.flags.wipe);
+    assert_eq!(
+        (
+            quarantined(&office),
+            office.count("SELECT count(*) FROM assistance")
+        ),
+        (1, 0)
+    );
+    let read = office.get("/v1/records", &phone.credentials());
+    assert_eq!(
+        (read.status.as_u16(), read.code().as_str()),
+        (403, "device_revoked")
+    );
+
+    // A new phone for the same person: everything that was merged comes back.
+    let mut first = office.phone(lan);
+    for _ in 0..3 {
+        first.log(hamlet, office.now_ms());
+    }
+    first.sync(&office);
+    let old = first.replica.identity().device;
+    let body = json!({ "unit": hamlet.to_string(), "replaces": old.to_string() });
+    let made = office
+        .post(&format!("/v1/accounts/{lan}/codes"), &admin, &body)
+        .json();
+    assert!(made["svg"].as_str().unwrap().contains("<svg"));
+    let mut second = office.enrol(made["code"].as_str().unwrap(), 7);
+    second.sync(&office);
+    assert_eq!(second.rows().len(), 3);
+    assert!(
+        first.exchange(&office).unwrap().flags.wipe,
+        "the old one has had its day"
+    );
+}
+
+#[test]
+fn two_people_on_one_phone_have_vaults_of_their_own_and_either_delivers() {
+    let office = Office::new(date(2025, 3, 3));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let [one, two] = ["15367.01", "15367.02"].map(|code| office.unit(code));
+    // One handset, two enrolments: each with a key, a store and an outbox of its own.
+    let mut lan = office.phone(office.account("lan", Role::Member, one));
+    let mut hoa = office.phone(office.account("hoa", Role::Member, two));
+    lan.sync(&office);
+    hoa.sync(&office);
+    lan.log(one, office.now_ms());
+    hoa.log(two, office.now_ms());
+    // Whoever is at the phone, both outboxes go up: delivering takes the vault's key, not its owner's presence.
+    lan.sync(&office);
+    hoa.sync(&office);
+    assert_eq!(
+        (
+            lan.replica.status().unwrap().unsent,
+            hoa.replica.status().unwrap().unsent
+        ),
+        (0, 0)
+    );
+    assert_eq!(
+        (lan.rows().len(), hoa.rows().len()),
+        (1, 1),
+        "and neither reads the other's"
+    );
+    assert_eq!(
+        office.count("SELECT count(DISTINCT recorded_by) FROM assistance"),
+        2
+    );
+}
+
+#[test]
+fn lists_and_counts_are_as_it_was_or_as_it_is_now() {
+    let office = Office::new(date(2025, 6, 20));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let [hamlet, other, commune] = ["15367.01", "15379.01", "15367"].map(|code| office.unit(code));
+    let leader = office.log_in(office.account("lanhdao", Role::Leader, office.unit("38")));
+    let mut lan = office.phone(office.account("lan", Role::Member, hamlet));
+    let mut hoa = office.phone(office.account("hoa", Role::Member, other));
+    lan.log(hamlet, office.now_ms());
+    hoa.log(other, office.now_ms());
+    lan.sync(&office);
+    hoa.sync(&office);
+    office.travel_to(date(2025, 7, 3));
+    reformed(&office);
+    let leader = Credentials {
+        cookie: office.log_in(leader_account(&office)).cookie,
+        ..leader
+    };
+    lan.log(hamlet, office.now_ms());
+    lan.sync(&office);
+    let counts = |view: &str| -> Vec<(String, u64)> {
+        let path = format!("/v1/counts?view={view}&level=commune");
+        let counted = office.get(&path, &leader).json();
+        let counts = counted["counts"].as_array().unwrap().iter();
+        counts
+            .map(|count| {
+                let name = count["name"].as_str().unwrap().to_owned();
+                (name, count["records"].as_u64().unwrap())
+            })
+            .collect()
+    };
+    let pairs = |pairs: &[(&str, u64)]| -> Vec<(String, u64)> {
+        pairs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()
+    };
+    assert_eq!(counts("now"), pairs(&[("Xã Vĩnh Lộc", 2), ("Xã Biện Thượng", 1)]));
+    assert_eq!(
+        counts("was"),
+        pairs(&[("Xã Vĩnh Lộc", 1), ("Xã Vĩnh Hưng", 1), ("Xã Vĩnh Hùng", 1)])
+    );
+    let listed = |unit: UnitId, view: &str| {
+        let path = format!("/v1/records?unit={unit}&view={view}");
+        let records = office.get(&path, &leader).json();
+        records["records"].as_array().map(Vec::len)
+    };
+    assert_eq!(listed(commune, "was"), Some(1), "what was under the old commune");
+    assert_eq!(listed(office.unit("15349"), "now"), Some(2));
+    assert_eq!(listed(office.unit("15349"), "was"), Some(1));
+    // A day of the past shows the units of that day.
+    let then = office.get("/v1/units?on=2025-06-30", &leader).json();
+    let names: Vec<&str> = then["units"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|unit| unit["name"].as_str())
+        .collect();
+    assert!(names.contains(&"Huyện Vĩnh Lộc") && names.contains(&"Xã Vĩnh Hưng"));
+}
+
+fn leader_account(office: &Office) -> AccountId {
+    let found = office
+        .app
+        .store()
+        .read_blocking(|conn| realm::account_id(conn, "lanhdao"));
+    found.unwrap().unwrap()
 }

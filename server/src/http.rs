@@ -132,6 +132,7 @@ pub fn routes() -> Vec<Route> {
         ),
         route("GET", "/v1/audit", Who::Manager, get(audit::rows)),
         route("GET", "/v1/conflicts", Who::Reader, get(records::conflicts)),
+        route("GET", "/v1/counts", Who::Reader, get(records::counts)),
         route("GET", "/v1/devices", Who::Manager, get(devices::list)),
         route(
             "POST",

@@ -27,6 +27,19 @@ pub struct Filter {
     pub retracted: Option<bool>,
     /// After this one in the list: when it happened, and which it is.
     pub after: Option<(i64, RecordId)>,
+    /// Only in one of these.
+    pub spans: Option<Vec<Span>>,
+}
+
+/// Units, for some time.
+#[derive(Clone, Debug, Default)]
+pub struct Span {
+    /// The units.
+    pub units: Vec<UnitId>,
+    /// From then on, UTC milliseconds.
+    pub from_ms: Option<i64>,
+    /// Until before then, UTC milliseconds.
+    pub until_ms: Option<i64>,
 }
 
 /// One row.
@@ -153,6 +166,11 @@ pub fn list(
         wheres.push_str(", ?)");
         values.push(record.to_bytes().to_vec().into());
     }
+    if let Some(spans) = &filter.spans {
+        let (sql, more) = within_spans(spans);
+        wheres.push_str(&format!(" AND ({sql})"));
+        values.extend(more);
+    }
     values.push((limit as i64).into());
     let sql = format!(
         "SELECT {COLUMNS} FROM assistance a WHERE {wheres} ORDER BY a.occurred_at DESC, a.record DESC LIMIT ?"
@@ -274,6 +292,40 @@ pub fn conflicts(
     rows.collect()
 }
 
+/// Sums by unit of what happened in some time, conflicts left out.
+///
+/// # Errors
+/// The store's.
+pub fn totals_between(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+) -> rusqlite::Result<Vec<(UnitId, Totals)>> {
+    let (wheres, mut values) = within("unit", permit);
+    values.extend([
+        from_ms.unwrap_or(i64::MIN).into(),
+        until_ms.unwrap_or(i64::MAX).into(),
+    ]);
+    let sql = format!(
+        "SELECT unit, count(*) FILTER (WHERE retracted_reason IS NULL),
+                coalesce(sum(people) FILTER (WHERE retracted_reason IS NULL), 0),
+                count(retracted_reason)
+         FROM assistance WHERE {wheres} AND occurred_at >= ? AND occurred_at < ? GROUP BY unit"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        let totals = Totals {
+            records: row.get(1)?,
+            people: row.get(2)?,
+            retracted: row.get(3)?,
+            conflicts: 0,
+        };
+        Ok((UnitId::from_bytes(row.get(0)?), totals))
+    })?;
+    rows.collect()
+}
+
 /// Sums by unit.
 ///
 /// # Errors
@@ -343,4 +395,21 @@ fn within(column: &str, permit: &Permit<Read>) -> (String, Vec<Value>) {
         .map(|unit| unit.to_bytes().to_vec().into())
         .collect();
     (format!("{column} IN ({marks})"), values)
+}
+
+/// The condition that keeps a query within spans, and its values. No span: nothing.
+fn within_spans(spans: &[Span]) -> (String, Vec<Value>) {
+    let (mut parts, mut values) = (vec!["0".to_owned()], Vec::new());
+    for span in spans {
+        let marks = vec!["?"; span.units.len()].join(", ");
+        parts.push(format!(
+            "(a.unit IN ({marks}) AND a.occurred_at >= ? AND a.occurred_at < ?)"
+        ));
+        values.extend(span.units.iter().map(|unit| unit.to_bytes().to_vec().into()));
+        values.extend([
+            span.from_ms.unwrap_or(i64::MIN).into(),
+            span.until_ms.unwrap_or(i64::MAX).into(),
+        ]);
+    }
+    (parts.join(" OR "), values)
 }

@@ -5,6 +5,7 @@
 //! What becomes of units afterwards is [`change`], and of many at once [`reform`].
 
 pub mod change;
+pub mod eras;
 pub mod reform;
 
 use std::collections::{HashMap, HashSet};

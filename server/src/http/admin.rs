@@ -193,6 +193,7 @@ fn filter(query: &OverviewQuery) -> Result<Filter, ApiError> {
             _ => None,
         },
         after: filled(&query.cursor).map(|cursor| after(&cursor)).transpose()?,
+        spans: None,
     })
 }
 

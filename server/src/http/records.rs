@@ -1,4 +1,4 @@
-//! `GET /v1/records`, `/v1/conflicts`, `/v1/units`: the merged records for programs.
+//! `GET /v1/records`, `/v1/counts`, `/v1/conflicts`, `/v1/units`: the merged records for programs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,9 +19,10 @@ use super::ApiError;
 use super::actor::Reader;
 use crate::app::App;
 use crate::clock::{day_of, midnight_ms};
-use crate::policy::{self, Permit, Read};
-use crate::realm;
+use crate::policy::{self, Action, Permit, Read};
+use crate::realm::{self, RealmError};
 use crate::records::{self, Filter, RecordRow};
+use crate::units::eras::{self, View};
 
 /// Most rows of a page, and how many come without a wish.
 const PAGE_MAX: usize = 500;
@@ -32,6 +33,7 @@ const PAGE: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(super) struct RecordsQuery {
     unit: Option<String>,
+    view: Option<String>,
     from: Option<String>,
     to: Option<String>,
     category: Option<String>,
@@ -81,19 +83,21 @@ pub(super) async fn records(
     query: Result<Query<RecordsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let permit = permit(&reader, query.unit.as_deref())?;
+    let (permit, past_of) = place(&reader, query.unit.as_deref(), query.view.as_deref())?;
     let wants_personal = match query.include.as_deref() {
         None => false,
         Some("personal") if permit.personal() => true,
         Some("personal") => return Err(ApiError::new(StatusCode::FORBIDDEN, "personal_denied")),
         Some(_) => return Err(ApiError::parameter("include")),
     };
-    let filter = filter(&query)?;
+    let mut filter = filter(&query)?;
     let limit = limit(query.limit)?;
     let worker = Arc::clone(&app);
+    let today = day_of(app.clock.now_ms());
     let (mut rows, personal) = app
         .store()
         .read(move |conn| {
+            filter.spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
             let rows = records::list(conn, &permit, &filter, limit + 1)?;
             let personal = match wants_personal {
                 true => Some(records::personal(
@@ -104,7 +108,7 @@ pub(super) async fn records(
                 )?),
                 false => None,
             };
-            Ok::<_, rusqlite::Error>((rows, personal))
+            Ok::<_, RealmError>((rows, personal))
         })
         .await?;
     let more = rows.len() > limit;
@@ -187,12 +191,9 @@ pub(super) async fn units(
         Some(on) => on.parse().map_err(|_| ApiError::parameter("on"))?,
         None => day_of(app.clock.now_ms()),
     };
+    let permit = reader.permit(Action::ReadUnits, None)?;
     let tree = app.store().read(move |conn| realm::tree(conn, day)).await?;
-    let mut visible = std::collections::BTreeSet::new();
-    for grant in reader.grants() {
-        visible.extend(tree.subtree(grant.unit));
-        visible.extend(tree.ancestors(grant.unit).map(|unit| unit.id));
-    }
+    let visible = eras::known(&tree, &permit);
     let views: Vec<Value> = tree
         .units()
         .filter(|unit| visible.contains(&unit.id))
@@ -206,6 +207,63 @@ pub(super) async fn units(
     Ok(Json(json!({ "on": day.to_string(), "units": views })))
 }
 
+/// What can be asked of counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CountsQuery {
+    unit: Option<String>,
+    view: Option<String>,
+    level: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// Sums under the units of a level, as it was or as it is now.
+pub(super) async fn counts(
+    State(app): State<Arc<App>>,
+    reader: Reader,
+    query: Result<Query<CountsQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    let permit = permit(&reader, query.unit.as_deref())?;
+    let view = asked_view(query.view.as_deref())?;
+    let between = between(query.from.as_deref(), query.to.as_deref())?;
+    let now_ms = app.clock.now_ms();
+    let counted = app
+        .store()
+        .read(move |conn| eras::counts(conn, &permit, view, query.level.as_deref(), between, now_ms));
+    Ok(Json(json!({ "counts": counted.await? })))
+}
+
+fn asked_view(word: Option<&str>) -> Result<View, ApiError> {
+    word.map_or(Ok(View::default()), |word| {
+        View::from_word(word).ok_or_else(|| ApiError::parameter("view"))
+    })
+}
+
+/// Leave to read, and the unit of which only what was under it on its own date is meant.
+///
+/// As it was, a unit that is no more has something below it again: the permit is for all that is in reach, and holds the
+/// unit itself or it does not exist.
+fn place(
+    reader: &Reader,
+    unit: Option<&str>,
+    word: Option<&str>,
+) -> Result<(Permit<Read>, Option<UnitId>), ApiError> {
+    match (asked_view(word)?, unit) {
+        (View::Now, _) | (View::Was, None) => Ok((permit(reader, unit)?, None)),
+        (View::Was, Some(text)) => {
+            let unit = text.parse().map_err(|_| ApiError::parameter("unit"))?;
+            let all = permit(reader, None)?;
+            if all.units().contains(&unit) {
+                Ok((all, Some(unit)))
+            } else {
+                Err(ApiError::not_found())
+            }
+        }
+    }
+}
+
 /// What somebody may not see is answered as if it did not exist.
 fn permit(reader: &Reader, unit: Option<&str>) -> Result<Permit<Read>, ApiError> {
     let unit: Option<UnitId> = unit
@@ -215,27 +273,33 @@ fn permit(reader: &Reader, unit: Option<&str>) -> Result<Permit<Read>, ApiError>
 }
 
 fn filter(query: &RecordsQuery) -> Result<Filter, ApiError> {
-    let day = |text: &Option<String>, name| -> Result<Option<Date>, ApiError> {
-        text.as_deref()
-            .map(|text| text.parse().map_err(|_| ApiError::parameter(name)))
-            .transpose()
-    };
-    let to = day(&query.to, "to")?
-        .map(|day| day.tomorrow().map_err(|_| ApiError::parameter("to")))
-        .transpose()?;
+    let (from_ms, until_ms) = between(query.from.as_deref(), query.to.as_deref())?;
     let after = query
         .cursor
         .as_deref()
         .map(|cursor| open_cursor(cursor).ok_or_else(bad_cursor))
         .transpose()?;
     Ok(Filter {
-        from_ms: day(&query.from, "from")?.and_then(midnight_ms),
-        until_ms: to.and_then(midnight_ms),
+        from_ms,
+        until_ms,
         category: query.category.clone(),
         outcome: query.outcome.clone(),
         retracted: query.retracted,
         after,
+        spans: None,
     })
+}
+
+/// The instants that two days stand for, the second included.
+fn between(from: Option<&str>, to: Option<&str>) -> Result<(Option<i64>, Option<i64>), ApiError> {
+    let day = |text: Option<&str>, name| -> Result<Option<Date>, ApiError> {
+        text.map(|text| text.parse().map_err(|_| ApiError::parameter(name)))
+            .transpose()
+    };
+    let to = day(to, "to")?
+        .map(|day| day.tomorrow().map_err(|_| ApiError::parameter("to")))
+        .transpose()?;
+    Ok((day(from, "from")?.and_then(midnight_ms), to.and_then(midnight_ms)))
 }
 
 fn limit(wanted: Option<usize>) -> Result<usize, ApiError> {

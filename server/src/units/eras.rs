@@ -1,0 +1,180 @@
+//! Records under the units of their date, or under those of today.
+//!
+//! A record stays where it was made: in a document of the unit of that day. What a list or a count of it looks like
+//! afterwards is a question of view – *as it was*, with every record under the tree of its own date, or *as it is now*,
+//! with every record under who inherited it. Neither changes anything that is stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use rusqlite::Connection;
+use serde::Serialize;
+use sync_core::ids::UnitId;
+
+use crate::clock::{day_of, midnight_ms};
+use crate::policy::{Permit, Read};
+use crate::realm::{self, RealmError};
+use crate::records::{self, Span, Totals};
+use crate::tree::{Tree, Unit};
+
+/// Under which units records are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum View {
+    /// Those of the day on which the help was given.
+    Was,
+    /// Those of today.
+    #[default]
+    Now,
+}
+
+impl View {
+    /// The view of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "was" => Some(View::Was),
+            "now" => Some(View::Now),
+            _ => None,
+        }
+    }
+}
+
+/// A stretch of time in which the tree is one and the same.
+#[derive(Debug)]
+pub struct Era {
+    /// From then on, UTC milliseconds; the first has no beginning.
+    pub from_ms: Option<i64>,
+    /// Until before then; the last has no end.
+    pub until_ms: Option<i64>,
+    /// The tree.
+    pub tree: Tree,
+}
+
+/// The sums of one unit and of what is below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// The unit.
+    pub unit: String,
+    /// Its code in that view.
+    pub code: String,
+    /// Its name in that view.
+    pub name: String,
+    /// Records that were not taken back.
+    pub records: u64,
+    /// People helped in them.
+    pub people: u64,
+    /// Records that were taken back.
+    pub retracted: u64,
+}
+
+/// Every stretch of time up to today.
+///
+/// # Errors
+/// The store's, or a day whose units are no tree.
+pub fn eras(conn: &Connection, today: Date) -> Result<Vec<Era>, RealmError> {
+    let days = realm::turning_days(conn, Date::MIN, today)?;
+    // What is dated before there were units is under the first ones.
+    let begins = days.iter().skip(1).map(|day| Some(*day));
+    let begins: Vec<Option<Date>> = std::iter::once(None).chain(begins).collect();
+    let ends = begins.iter().skip(1).copied().chain([None]);
+    let first = days.first().copied().unwrap_or(today);
+    begins
+        .iter()
+        .zip(ends)
+        .map(|(begin, end)| {
+            Ok(Era {
+                from_ms: begin.and_then(midnight_ms),
+                until_ms: end.and_then(midnight_ms),
+                tree: realm::tree(conn, begin.unwrap_or(first))?,
+            })
+        })
+        .collect()
+}
+
+/// Where the records are that were under a unit on their own date.
+///
+/// # Errors
+/// The store's, or a day whose units are no tree.
+pub fn spans(conn: &Connection, today: Date, unit: UnitId) -> Result<Vec<Span>, RealmError> {
+    let spans = eras(conn, today)?.into_iter().map(|era| Span {
+        units: era.tree.subtree(unit),
+        from_ms: era.from_ms,
+        until_ms: era.until_ms,
+    });
+    Ok(spans.filter(|span| !span.units.is_empty()).collect())
+}
+
+/// Sums of what a permit holds for, by the unit of a level that it is under in a view – by its own unit, without a level.
+///
+/// # Errors
+/// The store's, or a day whose units are no tree.
+pub fn counts(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    view: View,
+    level: Option<&str>,
+    (from_ms, until_ms): (Option<i64>, Option<i64>),
+    now_ms: i64,
+) -> Result<Vec<Count>, RealmError> {
+    let today = day_of(now_ms);
+    let eras = match view {
+        View::Was => eras(conn, today)?,
+        View::Now => vec![Era {
+            from_ms: None,
+            until_ms: None,
+            tree: realm::tree(conn, today)?,
+        }],
+    };
+    let mut counts: BTreeMap<UnitId, Count> = BTreeMap::new();
+    for era in &eras {
+        let from = era.from_ms.max(from_ms);
+        let until = [era.until_ms, until_ms].into_iter().flatten().min();
+        for (unit, totals) in records::totals_between(conn, permit, from, until)? {
+            add(&mut counts, &era.tree, unit, level, &totals);
+        }
+    }
+    let mut counts: Vec<Count> = counts.into_values().collect();
+    counts.sort_by(|a, b| (&a.code, &a.unit).cmp(&(&b.code, &b.unit)));
+    Ok(counts)
+}
+
+fn add(
+    counts: &mut BTreeMap<UnitId, Count>,
+    tree: &Tree,
+    unit: UnitId,
+    level: Option<&str>,
+    totals: &Totals,
+) {
+    // What was recorded under a unit that had ended already is its successor's, in either view.
+    let heir = tree.heir(unit).unwrap_or(unit);
+    let is_of = |unit: &&Unit| level.is_none_or(|level| unit.level == level);
+    let shown = tree
+        .unit(heir)
+        .into_iter()
+        .chain(tree.ancestors(heir))
+        .find(is_of);
+    let id = shown.map_or(heir, |shown| shown.id);
+    let count = counts.entry(id).or_insert_with(|| Count {
+        unit: id.to_string(),
+        code: String::new(),
+        name: String::new(),
+        records: 0,
+        people: 0,
+        retracted: 0,
+    });
+    if let Some(shown) = shown {
+        count.code.clone_from(&shown.code);
+        count.name.clone_from(&shown.name);
+    }
+    count.records += totals.records;
+    count.people += totals.people;
+    count.retracted += totals.retracted;
+}
+
+/// The units of a day that somebody may know: those in reach, and what is above them.
+pub fn known(tree: &Tree, permit: &Permit<Read>) -> BTreeSet<UnitId> {
+    let reached = tree.units().filter(|unit| permit.units().contains(&unit.id));
+    let above = |unit: &Unit| tree.ancestors(unit.id).map(|unit| unit.id).collect::<Vec<_>>();
+    reached
+        .flat_map(|unit| above(unit).into_iter().chain([unit.id]))
+        .collect()
+}
