@@ -12,9 +12,9 @@ use governor::{Quota, RateLimiter};
 use crate::clock::Clock;
 
 /// So many at once …
-const BURST: NonZeroU32 = NonZeroU32::new(60).unwrap();
-/// … and one more each time this has passed. A commune's phones may share an address, and all come at once.
-const REFILL: Duration = Duration::from_secs(1);
+const BURST: NonZeroU32 = NonZeroU32::new(300).unwrap();
+/// … and one more each time this has passed. A district's phones may share the address of a mobile network.
+const REFILL: Duration = Duration::from_millis(200);
 /// Addresses that are remembered; when there are more, those that have recovered are forgotten.
 const ADDRESSES: usize = 10_000;
 
@@ -50,12 +50,15 @@ impl Limits {
         Self(RateLimiter::new(quota, HashMapStateStore::default(), Told(clock)))
     }
 
-    /// Whether an address may come again. One that is not known is not counted: there is none in a test's world.
+    /// Whether an address may come again. The machine itself is not counted – behind a proxy on it, the setting
+    /// `behind_proxy` tells the addresses apart –, nor is an address that is not known.
     ///
     /// # Errors
     /// [`TooMany`].
     pub fn check(&self, address: Option<IpAddr>) -> Result<(), TooMany> {
-        let Some(address) = address else { return Ok(()) };
+        let Some(address) = address.filter(|address| !address.is_loopback()) else {
+            return Ok(());
+        };
         if self.0.len() > ADDRESSES {
             self.0.retain_recent();
         }
@@ -97,6 +100,7 @@ mod tests {
         }
         assert!(limits.check(one).is_err());
         assert_eq!(limits.check(Some("192.0.2.2".parse().unwrap())), Ok(()));
+        assert_eq!(limits.check(Some("127.0.0.1".parse().unwrap())), Ok(()));
         now.fetch_add(2_000, Ordering::Relaxed);
         assert_eq!(limits.check(one), Ok(()));
         let of_one_house = ["2001:db8::1", "2001:db8::2"].map(|text| Some(network(text.parse().unwrap())));
