@@ -24,6 +24,7 @@ mod delivery;
 mod directives;
 mod hostile;
 mod offline;
+mod people;
 mod protocol_document;
 mod refusals;
 mod verification;

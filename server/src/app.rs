@@ -21,7 +21,7 @@ use crate::devices::{self, Standing};
 use crate::documents::Documents;
 use crate::exchange::{Exchange, presence};
 use crate::ingest::{Ingest, Sender};
-use crate::keys::{Keys, KeysError, Missing};
+use crate::keys::{self, Keys, KeysError, Missing};
 use crate::policy::{Access, Grant, LATE_DAYS, Past};
 use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
@@ -281,6 +281,16 @@ impl App {
     fn since(&self) -> Month {
         let now = Month::of_millis(self.clock.now_ms()).unwrap_or(Month(0));
         now.minus(self.config.months.saturating_sub(1))
+    }
+
+    /// Goes on with the keys that are in the directory now: they may have been changed beside the server.
+    ///
+    /// # Errors
+    /// When a key file cannot be used; then the keys of before go on.
+    pub fn reload_token_keys(&self) -> Result<(), OpenAppError> {
+        let keys = keys::token_keys(&self.config.data.join("keys"))?;
+        let replaced = self.tokens.replace(&keys);
+        replaced.map_err(|error| OpenAppError::Failed(error.to_string()))
     }
 
     /// Writes down who was here since the last time.

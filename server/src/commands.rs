@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod demo;
 mod devices;
+mod keys;
 mod serve;
 mod storm;
 mod units;
@@ -32,6 +33,8 @@ pub enum Command {
     Account(accounts::Account),
     /// List devices, rename, revoke them.
     Device(devices::Device),
+    /// Change keys.
+    Keys(keys::Keys),
     /// Export the audit, or prove that it is whole.
     Audit(audit::Audit),
     /// Make a one-time code with which a phone is enrolled.
@@ -76,6 +79,7 @@ impl Command {
             Command::Units(command) => command.run(),
             Command::Account(command) => command.run(),
             Command::Device(command) => command.run(),
+            Command::Keys(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::EnrolCode(command) => command.run(),
             Command::EnrolCodes(command) => command.run(),

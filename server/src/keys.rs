@@ -14,13 +14,22 @@ use sync_core::signature::DeviceKey;
 #[derive(Debug)]
 pub struct Keys {
     /// Signs access tokens.
-    pub token: DeviceKey,
+    pub token: TokenKeys,
     /// Signs enrolments.
     pub realm: DeviceKey,
     /// Wraps record keys.
     pub master: MasterKey,
     /// Authenticates cursors.
     pub cursor: [u8; 32],
+}
+
+/// What tokens are signed with.
+#[derive(Clone, Debug)]
+pub struct TokenKeys {
+    /// Signs them.
+    pub current: DeviceKey,
+    /// Signed those that are still out.
+    pub previous: Option<DeviceKey>,
 }
 
 /// A key file that cannot be used.
@@ -57,7 +66,10 @@ impl Keys {
         }
         let key = |name: &str| read_or_make(&dir.join(name), missing, &fill);
         let keys = Self {
-            token: DeviceKey::from_seed(key("token.key")?),
+            token: TokenKeys {
+                current: DeviceKey::from_seed(key("token.key")?),
+                previous: previous_token(dir)?,
+            },
             realm: DeviceKey::from_seed(key("realm.key")?),
             master: MasterKey::from_bytes(key("master.key")?),
             cursor: key("cursor.key")?,
@@ -70,6 +82,50 @@ impl Keys {
         }
         Ok(keys)
     }
+}
+
+/// Reads the keys that tokens are signed with, after [`rotate_token`].
+///
+/// # Errors
+/// [`KeysError`].
+pub fn token_keys(dir: &Path) -> Result<TokenKeys, KeysError> {
+    let current = read_or_make(&dir.join("token.key"), Missing::Refuse, &|_: &mut [u8]| ())?;
+    Ok(TokenKeys {
+        current: DeviceKey::from_seed(current),
+        previous: previous_token(dir)?,
+    })
+}
+
+fn previous_token(dir: &Path) -> Result<Option<DeviceKey>, KeysError> {
+    let path = dir.join("token-previous.key");
+    match read_or_make(&path, Missing::Refuse, &|_: &mut [u8]| ()) {
+        Ok(seed) => Ok(Some(DeviceKey::from_seed(seed))),
+        Err(KeysError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a fresh key in place of the one that tokens are signed with, and keeps that one for those that are out. At every
+/// moment there is a whole current key: each step is one rename.
+///
+/// # Errors
+/// [`KeysError`].
+pub fn rotate_token(dir: &Path, fill: impl Fn(&mut [u8])) -> Result<DeviceKey, KeysError> {
+    let current = read_or_make(&dir.join("token.key"), Missing::Refuse, &fill)?;
+    let mut fresh = [0; 32];
+    fill(&mut fresh);
+    for (name, key) in [("token-previous.key", current), ("token.key", fresh)] {
+        let (next, path) = (dir.join("token-next.key"), dir.join(name));
+        let io = |error| KeysError::Io(path.clone(), error);
+        // One that a crash left behind was never used.
+        drop(std::fs::remove_file(&next));
+        make(&next, &key).map_err(io)?;
+        std::fs::rename(&next, &path).map_err(io)?;
+    }
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| KeysError::Io(dir.to_owned(), error))?;
+    Ok(DeviceKey::from_seed(fresh))
 }
 
 fn read_or_make(path: &Path, missing: Missing, fill: &impl Fn(&mut [u8])) -> Result<[u8; 32], KeysError> {

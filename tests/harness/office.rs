@@ -58,7 +58,7 @@ pub struct Office {
     pub app: Arc<App>,
     router: Router,
     now_ms: Arc<AtomicI64>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Office {
@@ -86,8 +86,13 @@ impl Office {
             app,
             router,
             now_ms,
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     pub fn now_ms(&self) -> i64 {

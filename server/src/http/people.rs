@@ -176,7 +176,7 @@ pub(super) async fn hand_over(
     writer: Writer,
     Given(given): Given<HandOver>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.permit(Action::ManageAccounts, Some(given.post.unit))?;
+    let permit = writer.permit(Action::ManageAccounts, None)?;
     let (held, on) = ((given.post.unit, role(&given.post.role)?), given.post.day(&app));
     let by = writer.by;
     app.store()

@@ -337,7 +337,8 @@ fn move_roles(tx: &Transaction<'_>, rows: &[RoleRow], before: &Tree, day: Date) 
         };
         let held = realm::held_by(tx, account.id)?;
         let role = held.iter().find(|held| {
-            held.grant.unit == old.id && held.grant.role.code() == row.role && held.to == Some(day)
+            let ended = held.to == Some(day.max(held.from));
+            held.grant.unit == old.id && held.grant.role.code() == row.role && ended
         });
         match role {
             Some(held) => drop(realm::grant(
@@ -379,6 +380,11 @@ fn keep_an_admin(held: &HashMap<AccountId, Vec<Held>>, after: &Tree, day: Date) 
     Ok(())
 }
 
+/// Held on a day or later: a decree of last month is entered today, and is about who holds a post today.
+fn open(held: &Held, day: Date) -> bool {
+    held.to.is_none_or(|to| to > day.max(held.from))
+}
+
 fn without_reach(
     conn: &Connection,
     held_before: &HashMap<AccountId, Vec<Held>>,
@@ -387,14 +393,13 @@ fn without_reach(
     after: &Tree,
     day: Date,
 ) -> Result<Vec<(String, &'static str, String)>, UnitsError> {
-    let reaches = |held: &Held, tree: &Tree, day: Date| held.on(day) && tree.unit(held.grant.unit).is_some();
-    let last = day.yesterday().unwrap_or(day);
+    let reaches = |held: &Held, tree: &Tree| open(held, day) && tree.unit(held.grant.unit).is_some();
     let mut lost = Vec::new();
     for (account, held) in held_before {
-        let had = held.iter().find(|held| reaches(held, before, last));
+        let had = held.iter().find(|held| reaches(held, before));
         let has = held_after
             .get(account)
-            .is_some_and(|held| held.iter().any(|held| reaches(held, after, day)));
+            .is_some_and(|held| held.iter().any(|held| reaches(held, after)));
         if let Some(had) = had.filter(|_| !has) {
             let code = before
                 .unit(had.grant.unit)
