@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use langso_server::snapshots;
-use sync_core::protocol::{Item, SyncResponse};
+use sync_core::protocol::{Item, PageLimits, SyncRequest, SyncResponse, decode_response, encode_request};
 
 use crate::harness::{Phone, World};
 
@@ -142,4 +142,44 @@ fn a_damaged_snapshot_costs_nothing_but_time() {
     assert_eq!(fresh.rows(), head.rows());
     let report = world.verify();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+}
+
+/// What a client gets that asks for pages of no bytes at all.
+fn page_of_nothing(world: &World, phone: &mut Phone, cursor: Option<Vec<u8>>) -> SyncResponse {
+    let request = SyncRequest {
+        v: 1,
+        epoch: None,
+        token: None,
+        device_time_ms: world.now_ms,
+        cursor,
+        digest: None,
+        push: Vec::new(),
+        heal: Vec::new(),
+        limits: Some(PageLimits { max_bytes: 0 }),
+        health: None,
+    };
+    let answer = world.serve(phone, &encode_request(&request)).unwrap();
+    decode_response(&answer.bytes, answer.compressed).unwrap()
+}
+
+#[test]
+fn pages_of_no_bytes_still_bring_one_thing_after_another() {
+    let mut world = World::new(87);
+    busy_hamlet(&mut world, 3);
+    let mut fresh = world.member(World::hamlet(1));
+    let (mut cursor, mut changes) = (None, 0);
+    for _ in 0..10 {
+        let page = page_of_nothing(&world, &mut fresh, cursor.clone());
+        for item in &page.items {
+            if let Item::Tail { changes: chunks, .. } = item {
+                changes += chunks.len();
+            }
+        }
+        cursor = page.cursor.or(cursor);
+        if !page.more {
+            assert_eq!(changes, 3);
+            return;
+        }
+    }
+    panic!("the pages do not come to an end");
 }

@@ -204,7 +204,7 @@ impl Exchange {
                 set_id,
                 held,
                 own: &own,
-                budget: asked.min(limits::PAGE_BYTES),
+                budget: asked.clamp(1, limits::PAGE_BYTES),
                 master: &this.ingest.master,
             };
             let index = this.index.read().unwrap_or_else(PoisonError::into_inner);
