@@ -112,10 +112,7 @@ fn the_first_page_of_a_large_month_is_small_and_the_snapshot_comes_after_it() {
     let first = world.serve(&fresh, &exchange.body).unwrap();
     assert!(first.bytes.len() <= 32 * 1024, "{} bytes", first.bytes.len());
     let now_ms = world.now_ms;
-    let received = fresh
-        .replica()
-        .receive(exchange.id, &first.bytes, first.compressed, now_ms)
-        .unwrap();
+    let received = fresh.receive(exchange.id, &first, now_ms).unwrap();
     assert!(received.more);
     assert!(!fresh.rows().is_empty(), "usable after the first page");
     let rest = pages(&world, &mut fresh);

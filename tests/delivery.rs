@@ -59,14 +59,11 @@ fn an_idle_phone_needs_one_small_exchange_and_the_server_writes_nothing() {
         request.body.bytes.len(),
         answer.bytes.len()
     );
-    let received = head
-        .replica()
-        .receive(request.id, &answer.bytes, answer.compressed, world.now_ms)
-        .unwrap();
+    let received = head.receive(request.id, &answer, world.now_ms).unwrap();
     assert!(!received.more);
     assert_eq!(world.server().store.stats(), before);
     assert!(
-        !head.replica().status().unwrap().diverged,
+        !head.replica().status().diverged,
         "both sides have the same digest"
     );
 }
@@ -111,10 +108,7 @@ fn two_batches_for_one_document_at_the_same_time_are_both_stored() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for ((phone, request), answer) in phones.iter_mut().zip(requests).zip(answers) {
-        phone
-            .replica()
-            .receive(request.id, &answer.bytes, answer.compressed, world.now_ms)
-            .unwrap();
+        phone.receive(request.id, &answer, world.now_ms).unwrap();
         assert_eq!(phone.unsent(), 0);
     }
     assert_eq!(world.count("SELECT count(*) FROM assistance"), 80);

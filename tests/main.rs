@@ -22,6 +22,7 @@ mod convergence;
 mod crashes;
 mod delivery;
 mod directives;
+mod forks;
 mod hostile;
 mod offline;
 mod people;

@@ -49,10 +49,13 @@ fn a_replaced_team_member_delivers_what_was_recorded_before_and_the_rest_is_kept
         office.count("SELECT count(*) FROM quarantine WHERE reason = 'not_permitted'"),
         1
     );
-    let status = phone.replica.status().unwrap();
+    let status = phone.replica.status();
     assert_eq!((status.unsent, status.refused), (1, 1), "the phone says so");
     let rows: Vec<_> = phone.rows().into_iter().map(|row| row.id).collect();
-    assert!(rows.contains(&after), "and keeps what it has");
+    assert_eq!(rows, [before]);
+    let aside = phone.replica.set_aside().unwrap();
+    assert_eq!(aside[0].record, after, "and keeps what it has");
+    assert!(aside[0].refused.shown.is_some());
     let merged = office.app.store().read_blocking(|conn| {
         conn.query_row("SELECT record FROM assistance", [], |row| {
             row.get::<_, [u8; 16]>(0)

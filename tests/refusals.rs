@@ -1,7 +1,10 @@
 //! Stories of what is refused: with a stable code, nothing stored halfway, nothing lost.
 
 use langso_server::exchange::ExchangeError;
+use sync_core::edit::AssistanceField;
+use sync_core::ids::Month;
 use sync_core::protocol::{Receipt, VERSION, decode_request, encode_request};
+use sync_core::seal::SealedField;
 
 use crate::harness::{Phone, World};
 
@@ -55,7 +58,7 @@ fn a_document_that_the_device_may_not_write_is_quarantined() {
     head.log(other, world.now_ms);
     head.sync(&world);
     assert_eq!(head.unsent(), 1);
-    assert_eq!(head.replica().status().unwrap().refused, 1);
+    assert_eq!(head.replica().status().refused, 1);
     assert_eq!(world.count("SELECT count(*) FROM entry"), 0);
     assert_eq!(
         world.count("SELECT count(*) FROM quarantine WHERE reason = 'not_permitted'"),
@@ -167,16 +170,42 @@ fn another_version_is_refused_and_nothing_is_stored() {
 }
 
 #[test]
-fn a_month_that_has_not_begun_is_rejected() {
+fn what_a_wrong_clock_filed_under_a_month_that_has_not_begun_is_filed_again() {
     let mut world = World::new(35);
     let hamlet = World::hamlet(1);
-    let mut head = world.member(hamlet);
+    let (mut head, mut official) = (world.member(hamlet), world.reader(&[hamlet], true));
     let in_a_year = world.now_ms + 365 * 24 * 3600 * 1000;
-    head.log(hamlet, in_a_year);
+    let record = head.log(hamlet, in_a_year);
+    head.log(hamlet, in_a_year + 1);
+    head.amend(
+        record,
+        AssistanceField::Outcome("chuyen_cap_tren".into()),
+        in_a_year + 2,
+    );
+    head.amend(
+        record,
+        AssistanceField::Personal(SealedField::Note, Some("gọi lại sau".into())),
+        in_a_year + 3,
+    );
+    let shown = head.rows().remove(&record).unwrap();
+    let clear = head.replica().personal(&shown).unwrap();
+    let response = head.look(&world).unwrap();
+    assert_eq!(response.receipts, rejected("period"));
+    head.restart();
     head.sync(&world);
-    assert_eq!(head.replica().status().unwrap().refused, 1);
+    assert_eq!((head.unsent(), head.aside().len()), (0, 0));
+    official.sync(&world);
+    assert_eq!(official.rows(), head.rows());
+    assert_eq!(official.rows().len(), 2);
+    let filed = official.rows().remove(&record).unwrap();
+    assert_eq!(filed.document.period(), Month::of_millis(world.now_ms));
+    assert_eq!(filed.outcome, "chuyen_cap_tren");
+    assert_eq!(official.replica().personal(&filed).unwrap(), clear);
+    head.log(hamlet, in_a_year + 4);
+    head.sync(&world);
     assert_eq!(
-        world.count("SELECT count(*) FROM quarantine WHERE reason = 'period'"),
-        1
+        head.unsent(),
+        0,
+        "once more, into a month that has changes by now"
     );
 }

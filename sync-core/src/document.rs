@@ -10,6 +10,7 @@ pub mod directory;
 pub mod drafts;
 pub mod history;
 pub mod ledger;
+pub(crate) mod rebase;
 pub mod remarks;
 pub mod schema;
 
@@ -156,24 +157,36 @@ impl Document {
     ///
     /// The caller has already checked the edit ([`crate::edit::Edit::prepare`]).
     pub(crate) fn write(&mut self, write: &Write, author: &Author) -> Option<Written> {
-        self.doc.set_actor(author.actor.clone());
+        self.commit(&author.actor, author.commit_options(), |tx, records| {
+            put(tx, records, write)
+        })
+    }
+
+    /// What `put` writes, as one change of `actor`; `None` when nothing is new.
+    fn commit(
+        &mut self,
+        actor: &ActorId,
+        options: CommitOptions,
+        put: impl FnOnce(&mut Transaction<'_>, &ObjId) -> Result<(), AutomergeError>,
+    ) -> Option<Written> {
+        self.doc.set_actor(actor.clone());
         let mut tx = self.doc.transaction();
         // No error is possible here: the objects exist and are maps.
-        if put(&mut tx, &self.records, write).is_err() {
+        if put(&mut tx, &self.records).is_err() {
             tx.rollback();
             return None;
         }
-        let hash = tx.commit_with(author.commit_options()).0?;
+        let hash = tx.commit_with(options).0?;
         let change = self.doc.get_change_by_hash(&hash)?;
         self.history.push(
             hash,
             Node {
-                actor: author.actor.clone(),
+                actor: actor.clone(),
                 seq: change.seq(),
                 max_op: change.max_op(),
                 deps: change.deps().to_vec(),
-                account: Some(author.account),
-                time_ms: author.now_ms,
+                account: change.message().and_then(|message| message.parse().ok()),
+                time_ms: change.timestamp(),
             },
         );
         Some(Written {

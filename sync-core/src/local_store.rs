@@ -54,6 +54,9 @@ pub struct SyncState {
     /// Whether the server said that its documents differ.
     #[n(7)]
     pub diverged: bool,
+    /// When it was noticed that the server had been restored, UTC milliseconds of the server.
+    #[n(8)]
+    pub restored_at_ms: Option<i64>,
 }
 
 /// Who this phone is. Written before the enrolment is asked for: its answer may be lost, its key must not be.
@@ -78,9 +81,11 @@ pub struct DocumentSummary {
     pub id: DocumentId,
     /// Over its confirmed heads.
     pub digest: DigestSum,
-    /// Changes without a receipt.
+    /// Changes without a receipt that are to be sent.
     pub pending: usize,
-    /// When the oldest of them was made, UTC milliseconds.
+    /// Changes that were refused and stand aside until somebody has decided.
+    pub refused: usize,
+    /// When the oldest of both was made, UTC milliseconds.
     pub oldest_pending_ms: Option<i64>,
 }
 
@@ -115,8 +120,70 @@ pub struct Pending {
     pub record: RecordId,
     /// When it was made, UTC milliseconds.
     pub made_at_ms: i64,
-    /// The code with which the server refused it: it waits for a person, and is never deleted.
-    pub refused: Option<String>,
+    /// The server refused it: it stands aside, is no part of the document, and is never deleted.
+    pub refused: Option<Refused>,
+}
+
+/// A change that stands aside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// The code with which it was refused.
+    pub code: String,
+    /// Its record as it was shown when it was set aside.
+    pub shown: Option<RowChange>,
+    /// Why it was discarded; `None`: nobody has decided yet.
+    pub verdict: Option<String>,
+}
+
+impl Refused {
+    /// Refused just now.
+    pub fn new(code: &str, shown: Option<RowChange>) -> Self {
+        Self {
+            code: code.to_owned(),
+            shown,
+            verdict: None,
+        }
+    }
+}
+
+impl StoredChange {
+    /// Why it stands aside, if it does.
+    pub fn refused(&self) -> Option<&Refused> {
+        self.pending.as_ref()?.refused.as_ref()
+    }
+}
+
+/// An own change that has a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnChange {
+    /// Its hash. The bytes are in its document.
+    pub hash: ChangeHash,
+    /// The record it is about.
+    pub record: RecordId,
+    /// Whether it is to be delivered once more.
+    pub offered: bool,
+}
+
+/// An own change that gets its receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The record it is about.
+    pub record: RecordId,
+    /// The log position that the receipt names.
+    pub position: Option<u64>,
+    /// When the receipt came, UTC milliseconds of the server.
+    pub at_ms: i64,
+}
+
+/// Which own changes are to be delivered once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Those after this log position, and those whose position is not known.
+    After(u64),
+    /// All that are kept.
+    All,
 }
 
 /// An edit to be saved.
@@ -147,25 +214,51 @@ pub struct Update {
     pub erased: Vec<RecordId>,
     /// Documents that may no longer be read. One with pending changes stays until they have a receipt.
     pub gone: Vec<DocumentId>,
+    /// Own changes that are to be delivered once more, of those that had a receipt before this update.
+    pub offer: Option<Offer>,
+    /// Own changes whose receipt came before this time need not be kept any longer, UTC milliseconds of the server.
+    pub forget_own_before_ms: Option<i64>,
 }
 
-/// What one answer does to a document.
+/// What one answer does to a document, in this order.
 #[derive(Clone, Debug)]
 pub struct DocumentUpdate {
     /// Which.
     pub id: DocumentId,
-    /// Pending changes that have a receipt now.
-    pub confirmed: Vec<ChangeHash>,
-    /// Pending changes that were refused, with the code.
-    pub refused: Vec<(ChangeHash, String)>,
-    /// Then: stands for all confirmed changes so far, which are dropped. Only where nothing is pending.
+    /// Own changes that have a receipt now.
+    pub confirmed: Vec<Confirmed>,
+    /// Changes of this device that others take the place of, or that say nothing new.
+    pub dropped: Vec<ChangeHash>,
+    /// Stands for all confirmed changes so far, which are dropped.
     pub snapshot: Option<Vec<u8>>,
-    /// Then: changes that came, in causal order, on top of it.
+    /// Changes that came, in causal order, on top of it. One that stood aside is confirmed by that.
     pub new: Vec<(ChangeHash, Vec<u8>)>,
+    /// Changes without a receipt, in the order in which they are to be sent; one that is here already takes its place
+    /// at the end.
+    pub pending: Vec<StoredChange>,
     /// Heads of the confirmed changes afterwards, ascending.
     pub confirmed_heads: Vec<ChangeHash>,
     /// The rows that follow.
     pub rows: Vec<RowChange>,
+    /// Records that have no row any more.
+    pub rows_gone: Vec<RecordId>,
+}
+
+impl DocumentUpdate {
+    /// One that changes nothing but what is filled in.
+    pub fn of(id: DocumentId) -> Self {
+        Self {
+            id,
+            confirmed: Vec::new(),
+            dropped: Vec::new(),
+            snapshot: None,
+            new: Vec::new(),
+            pending: Vec::new(),
+            confirmed_heads: Vec::new(),
+            rows: Vec::new(),
+            rows_gone: Vec::new(),
+        }
+    }
 }
 
 /// A record's place in a list: by its time, then by its id, both descending.
@@ -227,6 +320,15 @@ pub trait LocalStore {
 
     /// The document that holds a record.
     fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>, Self::Error>;
+
+    /// Every change that stands aside, with its document.
+    fn aside(&self) -> Result<Vec<(DocumentId, StoredChange)>, Self::Error>;
+
+    /// Own changes of a document that have a receipt, in the order in which they got it.
+    fn own(&self, id: DocumentId) -> Result<Vec<OwnChange>, Self::Error>;
+
+    /// Documents with own changes that are to be delivered once more.
+    fn offering(&self) -> Result<Vec<DocumentId>, Self::Error>;
 
     /// The key of a record.
     fn key(&self, record: RecordId) -> Result<Option<RecordKey>, Self::Error>;

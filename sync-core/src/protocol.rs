@@ -48,6 +48,10 @@ pub mod limits {
     pub const PAGE_BYTES: usize = 1024 * 1024;
     /// The page size when a phone names none, in bytes before compression.
     pub const DEFAULT_PAGE_BYTES: usize = 128 * 1024;
+    /// Most questions about one document each in one request.
+    pub const HEAL_DOCUMENTS: usize = 16;
+    /// Most questions about scopes in one request.
+    pub const HEAL_SCOPES: usize = 4096;
     /// Largest single change chunk, in bytes.
     pub const CHANGE_BYTES: usize = 32 * 1024;
 }
@@ -245,7 +249,7 @@ pub struct SyncResponse {
     /// Another page waits.
     #[cbor(n(8), skip_if = "is_false", default)]
     pub more: bool,
-    /// Answers to `heal`.
+    /// Answers to `heal`, one per question in order.
     #[cbor(n(9), skip_if = "Vec::is_empty", default)]
     pub heal: Vec<HealAnswer>,
     /// Do not come back earlier than this, in milliseconds.
@@ -530,7 +534,7 @@ pub enum HealQuestion {
 }
 
 /// What a question was answered.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(flat)]
 pub enum HealAnswer {
     /// The server's digest of one scope's documents.
@@ -543,9 +547,38 @@ pub enum HealAnswer {
         #[n(1)]
         documents: Vec<DocumentDigest>,
     },
-    /// The server does not answer questions of this kind (yet).
+    /// There is no room for it in this answer, or nothing that the device may know: ask again, or leave it.
     #[n(1)]
     NotYet,
+    /// The server has the heads that it was asked about; this is what it has besides.
+    #[n(2)]
+    Missing {
+        /// Of which document.
+        #[n(0)]
+        document: DocumentId,
+        /// Change chunks in causal order.
+        #[n(1)]
+        changes: Vec<ByteVec>,
+        /// Keys of its records, for readers of personal data alone.
+        #[n(2)]
+        keys: Vec<ListedKey>,
+    },
+    /// The server does not have all of the heads: this is everything that it has.
+    #[n(3)]
+    Whole {
+        /// Of which document.
+        #[n(0)]
+        document: DocumentId,
+        /// An automerge document chunk.
+        #[n(1)]
+        bytes: ByteVec,
+        /// Keys of its records, for readers of personal data alone.
+        #[n(2)]
+        keys: Vec<ListedKey>,
+    },
+    /// Both have the same.
+    #[n(4)]
+    Same,
 }
 
 /// One document's digest.

@@ -6,9 +6,12 @@
 
 mod directives;
 mod exchange;
+mod heal;
 mod open;
 mod outbox;
 mod page;
+mod refile;
+mod staged;
 
 use std::collections::BTreeMap;
 
@@ -16,9 +19,11 @@ use rand_core::CryptoRng;
 
 use crate::digest::DigestSum;
 use crate::edit::{Author, Edit, EditError, EditKind, Personal, Place};
-use crate::ids::{AccountId, ActorId, Class, DeviceId, DocumentId, Month, RealmId, RecordId, Scope};
+use crate::ids::{
+    AccountId, ActorId, ChangeHash, Class, DeviceId, DocumentId, Month, RealmId, RecordId, Scope,
+};
 use crate::local_store::{
-    DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, SyncState, Update,
+    DocumentSummary, ListQuery, LocalStore, Pending, Refused, SavedEdit, StoredChange, SyncState, Update,
 };
 use crate::projection::{RowChange, rows_of};
 use crate::protocol::BodyError;
@@ -53,7 +58,7 @@ pub struct Status {
     pub unsent: usize,
     /// When the oldest of them was made, UTC milliseconds.
     pub oldest_unsent_ms: Option<i64>,
-    /// Changes that the server refused; they wait for a person.
+    /// Changes that the server refused; they stand aside and wait for a person.
     pub refused: usize,
     /// The last complete exchange, UTC milliseconds of the server.
     pub last_sync_ms: Option<i64>,
@@ -61,6 +66,21 @@ pub struct Status {
     pub complete: bool,
     /// Whether the server holds other documents than this replica, although nothing is on its way.
     pub diverged: bool,
+}
+
+/// An edit that the server refused. It stays on the phone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetAside {
+    /// The document it was made in.
+    pub document: DocumentId,
+    /// Its change.
+    pub change: ChangeHash,
+    /// The record it is about.
+    pub record: RecordId,
+    /// When it was made, UTC milliseconds.
+    pub made_at_ms: i64,
+    /// Why it was refused, what the record said, and what was decided.
+    pub refused: Refused,
 }
 
 /// What went wrong, by what the app can do about it.
@@ -123,6 +143,7 @@ pub struct Replica<S: LocalStore> {
     outbox: outbox::Outbox,
     /// Directives may have arrived for which nothing was said yet.
     arrivals: bool,
+    healing: heal::Healing,
 }
 
 impl<S: LocalStore> Replica<S> {
@@ -137,7 +158,10 @@ impl<S: LocalStore> Replica<S> {
             .into_iter()
             .map(|summary| (summary.id, summary))
             .collect();
-        let outbox = outbox::Outbox::default();
+        let outbox = outbox::Outbox {
+            offering: store.offering().map_err(ReplicaError::Store)?,
+            ..outbox::Outbox::default()
+        };
         Ok(Self {
             store,
             identity,
@@ -146,6 +170,7 @@ impl<S: LocalStore> Replica<S> {
             documents: BTreeMap::new(),
             outbox,
             arrivals: true,
+            healing: heal::Healing::default(),
         })
     }
 
@@ -257,6 +282,7 @@ impl<S: LocalStore> Replica<S> {
             id,
             digest: DigestSum::default(),
             pending: 0,
+            refused: 0,
             oldest_pending_ms: None,
         });
         summary.pending += 1;
@@ -351,32 +377,41 @@ impl<S: LocalStore> Replica<S> {
     }
 
     /// How things stand.
-    ///
-    /// # Errors
-    /// [`ReplicaError`] when the store fails or a document with pending changes does not load.
-    pub fn status(&mut self) -> Result<Status, S> {
-        let with_pending: Vec<DocumentId> = self
-            .summaries
-            .values()
-            .filter(|summary| summary.pending > 0)
-            .map(|summary| summary.id)
-            .collect();
-        let mut refused = 0;
-        for id in with_pending {
-            refused += self.open_document(id)?.refused();
-        }
-        Ok(Status {
-            unsent: self.summaries.values().map(|summary| summary.pending).sum(),
+    pub fn status(&self) -> Status {
+        let sum = |of: fn(&DocumentSummary) -> usize| self.summaries.values().map(of).sum();
+        Status {
+            unsent: sum(|summary| summary.pending + summary.refused),
             oldest_unsent_ms: self
                 .summaries
                 .values()
                 .filter_map(|summary| summary.oldest_pending_ms)
                 .min(),
-            refused,
+            refused: sum(|summary| summary.refused),
             last_sync_ms: self.state.last_sync_ms,
             complete: self.state.complete,
             diverged: self.state.diverged,
-        })
+        }
+    }
+
+    /// Edits that the server refused: what they were about, why, and what a person decided. Oldest first.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn set_aside(&self) -> Result<Vec<SetAside>, S> {
+        let stored = self.store.aside().map_err(ReplicaError::Store)?;
+        let aside = stored.into_iter().filter_map(|(document, change)| {
+            let pending = change.pending?;
+            Some(SetAside {
+                document,
+                change: change.hash,
+                record: pending.record,
+                made_at_ms: pending.made_at_ms,
+                refused: pending.refused?,
+            })
+        });
+        let mut list: Vec<SetAside> = aside.collect();
+        list.sort_by_key(|aside| (aside.made_at_ms, aside.record));
+        Ok(list)
     }
 
     /// The confirmed heads of every document, for comparisons in tests and for diagnosis.

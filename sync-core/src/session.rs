@@ -263,11 +263,11 @@ impl<S: LocalStore> Session<S> {
     ///
     /// # Errors
     /// [`SessionError`]; nothing that was recorded is lost, and the next call asks for the same again.
-    pub fn answered(&mut self, answer: &Answer, now_ms: i64) -> Result<Step, S> {
+    pub fn answered(&mut self, answer: &Answer, now_ms: i64, rng: &mut impl CryptoRng) -> Result<Step, S> {
         match self.on_its_way.take().ok_or(ReplicaError::Late)? {
             OnItsWay::Enrol => self.enrolled(answer, now_ms),
             OnItsWay::Token => self.token(answer, now_ms),
-            OnItsWay::Sync(id) => self.exchanged(id, answer, now_ms),
+            OnItsWay::Sync(id) => self.exchanged(id, answer, now_ms, rng),
         }
     }
 
@@ -316,7 +316,13 @@ impl<S: LocalStore> Session<S> {
         Ok(again)
     }
 
-    fn exchanged(&mut self, id: ExchangeId, answer: &Answer, now_ms: i64) -> Result<Step, S> {
+    fn exchanged(
+        &mut self,
+        id: ExchangeId,
+        answer: &Answer,
+        now_ms: i64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Step, S> {
         let body = match answer.body_of(CONTENT_TYPE) {
             Ok(body) => body,
             Err(unusable) => {
@@ -332,7 +338,7 @@ impl<S: LocalStore> Session<S> {
         };
         let received = self
             .replica_mut()?
-            .receive(id, body, answer.is_compressed(), now_ms);
+            .receive(id, body, answer.is_compressed(), now_ms, rng);
         let received = match received {
             Ok(received) => received,
             Err(error) => {
@@ -346,7 +352,7 @@ impl<S: LocalStore> Session<S> {
             self.keep_token(Some(token.clone()))?;
         }
         let wipe = received.flags.wipe && !received.more && {
-            let status = self.replica_mut()?.status()?;
+            let status = self.replica_mut()?.status();
             // What was refused is with the server, in its quarantine.
             status.unsent == status.refused
         };

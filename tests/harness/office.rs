@@ -343,7 +343,13 @@ impl OfficePhone {
         let compressed = answer.headers.contains_key(header::CONTENT_ENCODING);
         let received = self
             .replica
-            .receive(exchange.id, &answer.bytes, compressed, office.now_ms())
+            .receive(
+                exchange.id,
+                &answer.bytes,
+                compressed,
+                office.now_ms(),
+                &mut self.rng,
+            )
             .unwrap();
         if let Some(token) = &received.access_token {
             self.token.clone_from(token);

@@ -11,7 +11,7 @@ use sync_core::ids::{RecordId, UnitId};
 use sync_core::local_store::{ListQuery, LocalStore};
 use sync_core::protocol::{Body, SyncResponse, decode_response};
 use sync_core::record::{Assistance, RetractReason, Stage};
-use sync_core::replica::{ExchangeId, Identity, Received, Replica, ReplicaError};
+use sync_core::replica::{ExchangeId, Identity, Received, Replica, ReplicaError, SetAside};
 use sync_core::seal::SealedField;
 
 use super::store::{Death, Died, MortalStore};
@@ -50,6 +50,26 @@ impl Phone {
         let mut store = self.replica.take().unwrap().into_store();
         store.death = None;
         self.replica = Some(Replica::open(store, self.identity.clone()).unwrap());
+    }
+
+    /// A copy of the phone, down to its luck: both draw the same numbers from now on.
+    pub fn copy(&mut self) -> Self {
+        let store = self.replica.take().unwrap().into_store();
+        self.replica = Some(Replica::open(store.clone(), self.identity.clone()).unwrap());
+        let luck = self.rng.next_u64();
+        self.rng = StdRng::seed_from_u64(luck);
+        Self {
+            identity: self.identity.clone(),
+            access: self.access.clone(),
+            rng: StdRng::seed_from_u64(luck),
+            replica: Some(Replica::open(store, self.identity.clone()).unwrap()),
+            late: None,
+        }
+    }
+
+    /// Edits that the server refused.
+    pub fn aside(&mut self) -> Vec<SetAside> {
+        self.replica().set_aside().unwrap()
     }
 
     /// The phone will die at this point.
@@ -168,7 +188,14 @@ impl Phone {
     }
 
     pub fn unsent(&mut self) -> usize {
-        self.replica().status().unwrap().unsent
+        self.replica().status().unsent
+    }
+
+    /// Takes an answer.
+    pub fn receive(&mut self, id: ExchangeId, answer: &Body, now_ms: i64) -> Result<Received> {
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        self.replica()
+            .receive(id, &answer.bytes, answer.compressed, now_ms, &mut rng)
     }
 
     /// One exchange, with what the network makes of it. `None`: the phone heard nothing that it could use.
@@ -177,9 +204,7 @@ impl Phone {
         self.replica().acknowledge_arrivals(world.now_ms, &mut rng)?;
         let exchange = self.replica().next_request(world.now_ms, None)?;
         if let Some((id, body)) = self.late.take() {
-            let late = self
-                .replica()
-                .receive(id, &body.bytes, body.compressed, world.now_ms);
+            let late = self.receive(id, &body, world.now_ms);
             assert!(
                 matches!(late, Err(ReplicaError::Late)),
                 "an answer of another exchange is never taken"
@@ -198,21 +223,13 @@ impl Phone {
             Fate::AnswerLate => self.late = Some((exchange.id, answer)),
             Fate::AnswerCut => {
                 let cut = self.rng.random_range(0..answer.bytes.len());
-                let taken = self.replica().receive(
-                    exchange.id,
-                    &answer.bytes[..cut],
-                    answer.compressed,
-                    world.now_ms,
-                );
+                answer.bytes.truncate(cut);
+                let taken = self.receive(exchange.id, &answer, world.now_ms);
                 assert!(taken.is_err(), "a cut answer is no answer");
                 self.replica().exchange_failed(exchange.id);
             }
             Fate::Delivered | Fate::RequestDoubled | Fate::RequestLost => {
-                let now_ms = world.now_ms;
-                let received =
-                    self.replica()
-                        .receive(exchange.id, &answer.bytes, answer.compressed, now_ms)?;
-                return Ok(Some(received));
+                return Ok(Some(self.receive(exchange.id, &answer, world.now_ms)?));
             }
         }
         Ok(None)
@@ -237,9 +254,7 @@ impl Phone {
         let exchange = self.replica().next_request(world.now_ms, None).unwrap();
         let answer = world.serve(self, &exchange.body)?;
         let response = decode_response(&answer.bytes, answer.compressed).unwrap();
-        self.replica()
-            .receive(exchange.id, &answer.bytes, answer.compressed, world.now_ms)
-            .unwrap();
+        self.receive(exchange.id, &answer, world.now_ms).unwrap();
         Ok(response)
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sync_core::ids::{Class, DocumentId, RecordId};
 use sync_core::local_store::{
-    Credentials, DocumentSummary, ListQuery, LocalStore, MemoryStore, SavedEdit, StoredDocument, SyncState,
-    Update,
+    Credentials, DocumentSummary, ListQuery, LocalStore, MemoryStore, OwnChange, SavedEdit, StoredChange,
+    StoredDocument, SyncState, Update,
 };
 use sync_core::projection::RowChange;
 use sync_core::seal::RecordKey;
@@ -79,6 +79,18 @@ impl LocalStore for MortalStore {
 
     fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>, Died> {
         fine(self.inner.document_of(record))
+    }
+
+    fn aside(&self) -> Result<Vec<(DocumentId, StoredChange)>, Died> {
+        fine(self.inner.aside())
+    }
+
+    fn own(&self, id: DocumentId) -> Result<Vec<OwnChange>, Died> {
+        fine(self.inner.own(id))
+    }
+
+    fn offering(&self) -> Result<Vec<DocumentId>, Died> {
+        fine(self.inner.offering())
     }
 
     fn key(&self, record: RecordId) -> Result<Option<RecordKey>, Died> {

@@ -53,7 +53,7 @@ impl<S: LocalStore> Phone<S> {
         let (answer, _) = carry(&mut link, call, Fate::Delivered)
             .await?
             .context("no answer")?;
-        opened(session.answered(&answer, clock.now_ms())).context("enrolment")?;
+        opened(session.answered(&answer, clock.now_ms(), &mut rng)).context("enrolment")?;
         let identity = opened(session.replica())?.identity().clone();
         Ok(Self {
             session,
@@ -130,9 +130,8 @@ impl<S: LocalStore> Phone<S> {
     ///
     /// # Errors
     /// What the store says.
-    pub fn unsent(&mut self) -> anyhow::Result<(usize, usize)> {
-        let status = opened(self.session.replica_mut())?.status();
-        let status = opened(status.map_err(SessionError::from))?;
+    pub fn unsent(&self) -> anyhow::Result<(usize, usize)> {
+        let status = opened(self.session.replica())?.status();
         Ok((status.unsent, status.refused))
     }
 
@@ -171,7 +170,7 @@ impl<S: LocalStore> Phone<S> {
                 return Ok(None);
             };
             let now_ms = self.clock.now_ms();
-            let step = tokio::task::block_in_place(|| self.session.answered(&answer, now_ms));
+            let step = tokio::task::block_in_place(|| self.session.answered(&answer, now_ms, &mut self.rng));
             // Without an exchange it was about a token, and there is more to do.
             if let Some(received) = opened(step).context("the exchange")?.received {
                 self.took.push(took);

@@ -90,6 +90,16 @@ impl History {
         &self.heads
     }
 
+    /// The heads that there would be without some changes on which no others stand, ascending.
+    pub fn heads_without(&self, left_out: &BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
+        let kept = || self.nodes.iter().filter(|(hash, _)| !left_out.contains(*hash));
+        let covered: HashSet<&ChangeHash> = kept().flat_map(|(_, node)| &node.deps).collect();
+        kept()
+            .map(|(hash, _)| *hash)
+            .filter(|hash| !covered.contains(hash))
+            .collect()
+    }
+
     /// How many changes there are, the genesis included.
     pub fn len(&self) -> usize {
         self.nodes.len()

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Credentials, DocumentUpdate, ListPlace, ListQuery, LocalStore, Pending, SavedEdit, StoredChange,
-    StoredDocument, SyncState, Update,
+    Confirmed, Credentials, DocumentUpdate, ListPlace, ListQuery, LocalStore, Offer, OwnChange, Pending,
+    Refused, SavedEdit, StoredChange, StoredDocument, SyncState, Update,
 };
 use crate::digest::DigestSum;
 use crate::ids::{AccountId, ChangeHash, DeviceId, DocumentId, Month, RecordId, UnitId};
@@ -18,7 +18,7 @@ use crate::signature::DeviceKey;
 /// Runs every case; panics at the first that fails, with its name.
 pub fn check<S: LocalStore>(mut make: impl FnMut() -> S, reopen: impl Fn(S) -> S) {
     type Case<S> = for<'a, 'b> fn(&'a mut Subject<'b, S>);
-    let cases: [(&str, Case<S>); 11] = [
+    let cases: [(&str, Case<S>); 13] = [
         ("credentials are kept", credentials_are_kept),
         (
             "what is unsent is told by record",
@@ -32,6 +32,14 @@ pub fn check<S: LocalStore>(mut make: impl FnMut() -> S, reopen: impl Fn(S) -> S
             a_receipt_confirms_and_drops_the_seed,
         ),
         ("a refused change stays", a_refused_change_stays),
+        (
+            "a change is written again in place of another",
+            a_change_is_written_again_in_place_of_another,
+        ),
+        (
+            "own changes are kept to be offered again",
+            own_changes_are_kept_to_be_offered_again,
+        ),
         (
             "a snapshot replaces confirmed changes alone",
             a_snapshot_replaces_confirmed_changes_alone,
@@ -164,14 +172,33 @@ fn edit(document: DocumentId, n: u8) -> SavedEdit {
 }
 
 fn update_of(id: DocumentId) -> DocumentUpdate {
-    DocumentUpdate {
-        id,
-        confirmed: Vec::new(),
-        refused: Vec::new(),
-        snapshot: None,
-        new: Vec::new(),
-        confirmed_heads: Vec::new(),
-        rows: Vec::new(),
+    DocumentUpdate::of(id)
+}
+
+fn receipt(n: u8) -> Confirmed {
+    Confirmed {
+        hash: hash(n),
+        record: record(n),
+        position: Some(n.into()),
+        at_ms: n.into(),
+    }
+}
+
+/// The change of [`edit`], set aside.
+fn aside(n: u8, verdict: Option<&str>) -> StoredChange {
+    let refused = Refused {
+        code: "why".to_owned(),
+        shown: Some(RowChange::from(row(ledger(1), n, 5))),
+        verdict: verdict.map(str::to_owned),
+    };
+    StoredChange {
+        hash: hash(n),
+        bytes: vec![n; 5],
+        pending: Some(Pending {
+            record: record(n),
+            made_at_ms: n.into(),
+            refused: Some(refused),
+        }),
     }
 }
 
@@ -239,12 +266,12 @@ fn what_is_unsent_is_told_by_record<S: LocalStore>(subject: &mut Subject<'_, S>)
         subject.save(ledger(1), n);
     }
     subject.apply(&update(vec![DocumentUpdate {
-        confirmed: vec![hash(1)],
-        refused: vec![(hash(2), "no".to_owned())],
+        confirmed: vec![receipt(1)],
+        pending: vec![aside(2, None)],
         ..update_of(ledger(1))
     }]));
     let unsent = subject.store().unsent();
-    let expected = BTreeMap::from([(record(2), Some("no".to_owned())), (record(3), None)]);
+    let expected = BTreeMap::from([(record(2), Some("why".to_owned())), (record(3), None)]);
     assert_eq!(subject.ok(unsent), expected);
 }
 
@@ -266,7 +293,7 @@ fn a_receipt_confirms_and_drops_the_seed<S: LocalStore>(subject: &mut Subject<'_
     subject.save(ledger(1), 1);
     subject.save(ledger(1), 2);
     let receipt = |n| DocumentUpdate {
-        confirmed: vec![hash(n)],
+        confirmed: vec![receipt(n)],
         confirmed_heads: vec![hash(n)],
         ..update_of(ledger(1))
     };
@@ -306,18 +333,135 @@ fn a_receipt_confirms_and_drops_the_seed<S: LocalStore>(subject: &mut Subject<'_
 
 fn a_refused_change_stays<S: LocalStore>(subject: &mut Subject<'_, S>) {
     subject.save(ledger(1), 1);
+    subject.save(ledger(1), 2);
     let refusal = DocumentUpdate {
-        refused: vec![(hash(1), "why".to_owned())],
+        pending: vec![aside(1, None)],
+        rows_gone: vec![record(1)],
         ..update_of(ledger(1))
     };
     subject.apply(&update(vec![refusal]));
     subject.reopen();
-    let stored = subject.document(ledger(1)).unwrap_or_default();
-    let refused = stored
-        .changes
+    let listed = subject.store().aside();
+    assert_eq!(subject.ok(listed), [(ledger(1), aside(1, None))]);
+    assert_eq!(subject.list(ListQuery::default()), [record(2)]);
+    let documents = subject.store().documents();
+    let counts = subject
+        .ok(documents)
         .first()
-        .and_then(|change| change.pending.as_ref()?.refused.clone());
-    assert_eq!(refused.as_deref(), Some("why"));
+        .map(|summary| (summary.pending, summary.refused));
+    assert_eq!(counts, Some((1, 1)));
+    // A snapshot takes its place beside it, a verdict is written down, and it is still there.
+    let later = DocumentUpdate {
+        snapshot: Some(vec![1]),
+        pending: vec![aside(1, Some("no"))],
+        ..update_of(ledger(1))
+    };
+    subject.apply(&update(vec![later]));
+    let documents = subject.store().documents();
+    let counts = subject
+        .ok(documents)
+        .first()
+        .map(|summary| (summary.pending, summary.refused));
+    assert_eq!(counts, Some((1, 0)), "nobody waits for it any longer");
+    let listed = subject.store().aside();
+    assert_eq!(subject.ok(listed), [(ledger(1), aside(1, Some("no")))]);
+    // It comes down all the same: then it is a change like any other, after what it stands on.
+    let released = DocumentUpdate {
+        new: vec![(hash(7), vec![7]), (hash(1), vec![1; 5])],
+        ..update_of(ledger(1))
+    };
+    subject.apply(&update(vec![released]));
+    let stored = subject.document(ledger(1)).unwrap_or_default();
+    let order: Vec<(ChangeHash, bool)> = stored
+        .changes
+        .iter()
+        .map(|change| (change.hash, change.pending.is_some()))
+        .collect();
+    assert_eq!(order, [(hash(2), true), (hash(7), false), (hash(1), false)]);
+}
+
+fn a_change_is_written_again_in_place_of_another<S: LocalStore>(subject: &mut Subject<'_, S>) {
+    subject.save(ledger(1), 1);
+    subject.save(ledger(1), 2);
+    let again = |n: u8| StoredChange {
+        pending: edit(ledger(1), n).change.pending,
+        ..edit(ledger(1), n + 10).change
+    };
+    let rebase = DocumentUpdate {
+        dropped: vec![hash(1), hash(2)],
+        new: vec![(hash(5), vec![5])],
+        pending: vec![again(1), again(2)],
+        ..update_of(ledger(1))
+    };
+    subject.apply(&update(vec![rebase]));
+    subject.reopen();
+    let stored = subject.document(ledger(1)).unwrap_or_default();
+    let order: Vec<ChangeHash> = stored.changes.iter().map(|change| change.hash).collect();
+    assert_eq!(order, [hash(5), hash(11), hash(12)]);
+    // What is dropped may have been in another document.
+    let refiled = DocumentUpdate {
+        dropped: vec![hash(11)],
+        pending: vec![again(3)],
+        ..update_of(ledger(2))
+    };
+    subject.apply(&update(vec![refiled]));
+    let stored = subject.document(ledger(1)).unwrap_or_default();
+    let order: Vec<ChangeHash> = stored.changes.iter().map(|change| change.hash).collect();
+    assert_eq!(order, [hash(5), hash(12)]);
+    assert_eq!(
+        subject.document(ledger(2)).unwrap_or_default().changes,
+        [again(3)]
+    );
+}
+
+fn own_changes_are_kept_to_be_offered_again<S: LocalStore>(subject: &mut Subject<'_, S>) {
+    for n in 1..=3 {
+        subject.save(ledger(1), n);
+    }
+    let receipts = DocumentUpdate {
+        confirmed: vec![
+            receipt(1),
+            receipt(2),
+            Confirmed {
+                position: None,
+                ..receipt(3)
+            },
+        ],
+        ..update_of(ledger(1))
+    };
+    subject.apply(&update(vec![receipts]));
+    let offering = subject.store().offering();
+    assert!(subject.ok(offering).is_empty());
+    subject.apply(&Update {
+        offer: Some(Offer::After(1)),
+        ..Update::default()
+    });
+    subject.reopen();
+    let offering = subject.store().offering();
+    assert_eq!(subject.ok(offering), [ledger(1)]);
+    let own = subject.store().own(ledger(1));
+    let offered: Vec<bool> = subject.ok(own).iter().map(|own| own.offered).collect();
+    assert_eq!(offered, [false, true, true]);
+    // A receipt answers it; what is written again or too old is kept no longer.
+    let answered = DocumentUpdate {
+        confirmed: vec![receipt(3)],
+        dropped: vec![hash(2)],
+        ..update_of(ledger(1))
+    };
+    subject.apply(&Update {
+        forget_own_before_ms: Some(2),
+        ..update(vec![answered])
+    });
+    let own = subject.store().own(ledger(1));
+    let left: Vec<OwnChange> = subject.ok(own);
+    let third = OwnChange {
+        hash: hash(3),
+        record: record(3),
+        offered: false,
+    };
+    assert_eq!(left, [third]);
+    let changes = subject.document(ledger(1)).unwrap_or_default().changes;
+    assert_eq!(changes.len(), 3, "the changes themselves are confirmed and stay");
 }
 
 fn a_snapshot_replaces_confirmed_changes_alone<S: LocalStore>(subject: &mut Subject<'_, S>) {
@@ -329,7 +473,7 @@ fn a_snapshot_replaces_confirmed_changes_alone<S: LocalStore>(subject: &mut Subj
     };
     subject.apply(&update(vec![came]));
     let snapshot = DocumentUpdate {
-        confirmed: vec![hash(1)],
+        confirmed: vec![receipt(1)],
         snapshot: Some(vec![0xaa; 9]),
         new: vec![(hash(4), vec![4])],
         ..update_of(ledger(1))
@@ -363,7 +507,7 @@ fn a_document_with_pending_changes_is_not_forgotten<S: LocalStore>(subject: &mut
     subject.save(ledger(1), 1);
     subject.save(ledger(2), 2);
     let receipt = DocumentUpdate {
-        confirmed: vec![hash(2)],
+        confirmed: vec![receipt(2)],
         ..update_of(ledger(2))
     };
     subject.apply(&Update {

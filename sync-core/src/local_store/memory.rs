@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use super::{
-    Credentials, DocumentSummary, DocumentUpdate, ListPlace, ListQuery, LocalStore, SavedEdit, StoredChange,
-    StoredDocument, SyncState, Update,
+    Confirmed, Credentials, DocumentSummary, DocumentUpdate, ListPlace, ListQuery, LocalStore, Offer,
+    OwnChange, SavedEdit, StoredChange, StoredDocument, SyncState, Update,
 };
 use crate::digest::DigestSum;
 use crate::ids::{Class, DocumentId, RecordId};
@@ -20,7 +20,17 @@ pub struct MemoryStore {
     documents: BTreeMap<DocumentId, StoredDocument>,
     keys: BTreeMap<RecordId, RecordKey>,
     erased: BTreeSet<RecordId>,
+    own: Vec<Own>,
     rows: BTreeMap<RecordId, RowChange>,
+}
+
+/// An own change with a receipt.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    document: DocumentId,
+    change: OwnChange,
+    position: Option<u64>,
+    at_ms: i64,
 }
 
 impl MemoryStore {
@@ -35,15 +45,25 @@ impl MemoryStore {
     }
 
     fn update_document(&mut self, update: &DocumentUpdate) {
+        for confirmed in &update.confirmed {
+            self.confirm(update.id, confirmed);
+        }
+        self.own.retain(|own| !update.dropped.contains(&own.change.hash));
+        for stored in self.documents.values_mut() {
+            let dropped = |change: &StoredChange| update.dropped.contains(&change.hash);
+            stored
+                .changes
+                .retain(|change| change.pending.is_none() || !dropped(change));
+        }
         let stored = self.documents.entry(update.id).or_default();
-        for change in &mut stored.changes {
-            if update.confirmed.contains(&change.hash) {
-                change.pending = None;
-            }
-            let refused = update.refused.iter().find(|(hash, _)| *hash == change.hash);
-            if let (Some(pending), Some((_, code))) = (&mut change.pending, refused) {
-                pending.refused = Some(code.clone());
-            }
+        let confirmed = |change: &StoredChange| {
+            update
+                .confirmed
+                .iter()
+                .any(|confirmed| confirmed.hash == change.hash)
+        };
+        for change in stored.changes.iter_mut().filter(|change| confirmed(change)) {
+            change.pending = None;
         }
         if let Some(snapshot) = &update.snapshot {
             stored.snapshot = Some(snapshot.clone());
@@ -54,20 +74,62 @@ impl MemoryStore {
             bytes: bytes.clone(),
             pending: None,
         });
-        stored.changes.extend(new);
+        for change in new.chain(update.pending.iter().cloned()) {
+            stored.changes.retain(|other| other.hash != change.hash);
+            self.own
+                .retain(|own| own.change.hash != change.hash || change.pending.is_none());
+            stored.changes.push(change);
+        }
         if stored.changes.iter().all(|change| change.pending.is_none()) {
             stored.seed = None;
         }
         stored.confirmed_heads.clone_from(&update.confirmed_heads);
         self.put_rows(&update.rows);
+        for record in &update.rows_gone {
+            self.rows.remove(record);
+        }
+    }
+
+    fn confirm(&mut self, document: DocumentId, confirmed: &Confirmed) {
+        let change = OwnChange {
+            hash: confirmed.hash,
+            record: confirmed.record,
+            offered: false,
+        };
+        match self.own.iter_mut().find(|own| own.change.hash == change.hash) {
+            Some(own) => (own.change, own.position) = (change, confirmed.position),
+            None => self.own.push(Own {
+                document,
+                change,
+                position: confirmed.position,
+                at_ms: confirmed.at_ms,
+            }),
+        }
+    }
+
+    fn offer(&mut self, offer: Offer) {
+        for own in &mut self.own {
+            own.change.offered |= match offer {
+                Offer::All => true,
+                Offer::After(at) => own.position.is_none_or(|position| position > at),
+            };
+        }
     }
 }
 
+/// Changes that nobody has decided about.
 fn pending(document: &StoredDocument) -> impl Iterator<Item = &super::Pending> {
+    let open = |pending: &&super::Pending| {
+        pending
+            .refused
+            .as_ref()
+            .is_none_or(|refused| refused.verdict.is_none())
+    };
     document
         .changes
         .iter()
         .filter_map(|change| change.pending.as_ref())
+        .filter(open)
 }
 
 impl LocalStore for MemoryStore {
@@ -90,7 +152,12 @@ impl LocalStore for MemoryStore {
         let summary = |(id, stored): (&DocumentId, &StoredDocument)| DocumentSummary {
             id: *id,
             digest: DigestSum::of_document(id, &stored.confirmed_heads),
-            pending: pending(stored).count(),
+            pending: pending(stored)
+                .filter(|pending| pending.refused.is_none())
+                .count(),
+            refused: pending(stored)
+                .filter(|pending| pending.refused.is_some())
+                .count(),
             oldest_pending_ms: pending(stored).map(|pending| pending.made_at_ms).min(),
         };
         Ok(self.documents.iter().map(summary).collect())
@@ -102,6 +169,23 @@ impl LocalStore for MemoryStore {
 
     fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>, Infallible> {
         Ok(self.rows.get(&record).map(RowChange::document))
+    }
+
+    fn aside(&self) -> Result<Vec<(DocumentId, StoredChange)>, Infallible> {
+        let all = self.documents.iter();
+        let changes = all.flat_map(|(id, stored)| stored.changes.iter().map(|change| (*id, change.clone())));
+        Ok(changes.filter(|(_, change)| change.refused().is_some()).collect())
+    }
+
+    fn own(&self, id: DocumentId) -> Result<Vec<OwnChange>, Infallible> {
+        let own = self.own.iter().filter(|own| own.document == id);
+        Ok(own.map(|own| own.change).collect())
+    }
+
+    fn offering(&self) -> Result<Vec<DocumentId>, Infallible> {
+        let offered = self.own.iter().filter(|own| own.change.offered);
+        let documents: BTreeSet<DocumentId> = offered.map(|own| own.document).collect();
+        Ok(documents.into_iter().collect())
     }
 
     fn key(&self, record: RecordId) -> Result<Option<RecordKey>, Infallible> {
@@ -130,7 +214,9 @@ impl LocalStore for MemoryStore {
         let mut unsent = BTreeMap::new();
         for pending in self.documents.values().flat_map(pending) {
             let refused: &mut Option<String> = unsent.entry(pending.record).or_default();
-            *refused = refused.take().or_else(|| pending.refused.clone());
+            *refused = refused
+                .take()
+                .or_else(|| pending.refused.as_ref().map(|refused| refused.code.clone()));
         }
         Ok(unsent)
     }
@@ -148,6 +234,9 @@ impl LocalStore for MemoryStore {
 
     fn apply(&mut self, update: &Update) -> Result<(), Infallible> {
         self.state = update.state.clone();
+        if let Some(offer) = update.offer {
+            self.offer(offer);
+        }
         for document in &update.documents {
             self.update_document(document);
         }
@@ -166,9 +255,10 @@ impl LocalStore for MemoryStore {
             if self
                 .documents
                 .get(id)
-                .is_some_and(|stored| pending(stored).next().is_none())
+                .is_some_and(|stored| stored.changes.iter().all(|change| change.pending.is_none()))
             {
                 self.documents.remove(id);
+                self.own.retain(|own| own.document != *id);
                 let (keys, rows) = (&mut self.keys, &mut self.rows);
                 rows.retain(|record, row| {
                     let kept = row.document() != *id;
@@ -178,6 +268,9 @@ impl LocalStore for MemoryStore {
                     kept
                 });
             }
+        }
+        if let Some(before) = update.forget_own_before_ms {
+            self.own.retain(|own| own.at_ms >= before);
         }
         Ok(())
     }

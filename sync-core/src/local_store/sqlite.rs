@@ -12,8 +12,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::{
-    Credentials, DocumentSummary, ListQuery, LocalStore, Pending, SavedEdit, StoredChange, StoredDocument,
-    SyncState, Update,
+    Credentials, DocumentSummary, ListQuery, LocalStore, OwnChange, Pending, Refused, SavedEdit,
+    StoredChange, StoredDocument, SyncState, Update,
 };
 use crate::digest::DigestSum;
 use crate::ids::{ChangeHash, Class, DocumentId, RecordId};
@@ -164,8 +164,9 @@ impl LocalStore for SqliteStore {
 
     fn documents(&self) -> Result<Vec<DocumentSummary>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT d.name, d.confirmed_heads, count(c.made_at), min(c.made_at)
-             FROM document d LEFT JOIN change c ON c.document = d.id AND c.made_at IS NOT NULL
+            "SELECT d.name, d.confirmed_heads, count(c.made_at) - count(c.refused), count(c.refused), min(c.made_at)
+             FROM document d
+             LEFT JOIN change c ON c.document = d.id AND c.made_at IS NOT NULL AND c.verdict IS NULL
              GROUP BY d.id",
         )?;
         let mut rows = statement.query([])?;
@@ -180,7 +181,8 @@ impl LocalStore for SqliteStore {
                 id,
                 digest,
                 pending: row.get(2)?,
-                oldest_pending_ms: row.get(3)?,
+                refused: row.get(3)?,
+                oldest_pending_ms: row.get(4)?,
             });
         }
         Ok(summaries)
@@ -199,10 +201,11 @@ impl LocalStore for SqliteStore {
             return Ok(None);
         };
         let mut statement = self.conn.prepare_cached(
-            "SELECT hash, bytes, record, made_at, refused FROM change WHERE document = ? ORDER BY place",
+            "SELECT hash, bytes, record, made_at, refused, shown, verdict FROM change
+             WHERE document = ? ORDER BY place",
         )?;
         let changes = statement
-            .query_map([row], stored_change)?
+            .query_map([row], |row| stored_change(id.class(), row))?
             .collect::<rusqlite::Result<_>>()?;
         let seed: Option<[u8; 32]> = seed.and_then(|seed| seed.try_into().ok());
         let seed = seed.map(KeySeed::from_bytes);
@@ -222,6 +225,42 @@ impl LocalStore for SqliteStore {
             .query_row([record.to_bytes()], |row| row.get(0))
             .optional()?;
         name.map(|name| document_id(&name)).transpose()
+    }
+
+    fn aside(&self) -> Result<Vec<(DocumentId, StoredChange)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT c.hash, c.bytes, c.record, c.made_at, c.refused, c.shown, c.verdict, d.name
+             FROM change c JOIN document d ON d.id = c.document WHERE c.refused IS NOT NULL",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut aside = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = document_id(&row.get::<_, String>(7)?)?;
+            aside.push((id, stored_change(id.class(), row)?));
+        }
+        Ok(aside)
+    }
+
+    fn own(&self, id: DocumentId) -> Result<Vec<OwnChange>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT o.hash, o.record, o.offered FROM own o JOIN document d ON d.id = o.document
+             WHERE d.name = ? ORDER BY o.place",
+        )?;
+        let own = statement.query_map([id.to_string()], |row| {
+            Ok(OwnChange {
+                hash: ChangeHash(row.get(0)?),
+                record: RecordId::from_bytes(row.get(1)?),
+                offered: row.get(2)?,
+            })
+        })?;
+        Ok(own.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn offering(&self) -> Result<Vec<DocumentId>> {
+        let sql = "SELECT name FROM document WHERE id IN (SELECT document FROM own WHERE offered = 1)";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+        names.map(|name| document_id(&name?)).collect()
     }
 
     fn key(&self, record: RecordId) -> Result<Option<RecordKey>> {
@@ -276,7 +315,7 @@ impl LocalStore for SqliteStore {
     }
 
     fn unsent(&self) -> Result<BTreeMap<RecordId, Option<String>>> {
-        let sql = "SELECT record, max(refused) FROM change WHERE made_at IS NOT NULL GROUP BY record";
+        let sql = "SELECT record, max(refused) FROM change WHERE made_at IS NOT NULL AND verdict IS NULL GROUP BY record";
         let mut statement = self.conn.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -295,10 +334,17 @@ impl LocalStore for SqliteStore {
     }
 }
 
-fn stored_change(row: &Row<'_>) -> rusqlite::Result<StoredChange> {
+fn stored_change(class: Class, row: &Row<'_>) -> rusqlite::Result<StoredChange> {
     let record: Option<[u8; 16]> = row.get(2)?;
     let made_at: Option<i64> = row.get(3)?;
-    let refused = row.get(4)?;
+    let shown: Option<Vec<u8>> = row.get(5)?;
+    let code: Option<String> = row.get(4)?;
+    let verdict = row.get(6)?;
+    let refused = code.map(|code| Refused {
+        code,
+        shown: shown.and_then(|shown| RowChange::from_bytes(class, &shown)),
+        verdict,
+    });
     let pending = record.zip(made_at).map(|(record, made_at_ms)| Pending {
         record: RecordId::from_bytes(record),
         made_at_ms,

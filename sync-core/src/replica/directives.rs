@@ -173,8 +173,18 @@ impl<S: LocalStore> Replica<S> {
             return Ok(Vec::new());
         }
         let device = self.identity.device;
+        // What was refused was said all the same: to say it again would only be refused again.
+        let aside = self.set_aside()?.into_iter();
+        let refused = aside.filter_map(|aside| match aside.refused.shown? {
+            RowChange::Acknowledgement(event) => Some(*event),
+            RowChange::Assistance(_)
+            | RowChange::Draft(_)
+            | RowChange::Directive(_)
+            | RowChange::Remark(_) => None,
+        });
         let events = self.events(ListQuery::default())?.into_iter();
         let said: BTreeSet<_> = events
+            .chain(refused)
             .filter(|event| event.device == device)
             .map(|event| (event.issue, event.document.unit()))
             .collect();

@@ -1,5 +1,7 @@
 //! One exchange: the request that is made, the answer that is taken.
 
+use rand_core::CryptoRng;
+
 use super::outbox::SentBatch;
 use super::{Replica, ReplicaError, Result};
 use crate::local_store::{LocalStore, SyncState};
@@ -11,6 +13,8 @@ use crate::protocol::{
 /// costs little; the others save round trips.
 const FIRST_PAGE_BYTES: u32 = 48 * 1024;
 const PAGE_BYTES: u32 = 512 * 1024;
+/// More rebases than this without a receipt in between, and the next exchange waits for its time.
+const REBASES_IN_A_ROW: u32 = 3;
 
 /// Tells the answer of one request from that of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,9 @@ impl<S: LocalStore> Replica<S> {
     /// [`ReplicaError`] when the store fails or a document with pending changes does not load.
     pub fn next_request(&mut self, now_ms: i64, health: Option<Health>) -> Result<Exchange, S> {
         let (push, sent): (Vec<_>, Vec<SentBatch>) = self.batches()?.into_iter().unzip();
-        let settled = self.state.complete && self.summaries.values().all(|summary| summary.pending == 0);
+        let settled = self.is_settled();
+        let heal = self.heal_questions(settled)?;
+        self.outbox.asked = heal.len();
         let request = SyncRequest {
             v: VERSION,
             epoch: self.state.epoch,
@@ -60,7 +66,7 @@ impl<S: LocalStore> Replica<S> {
             cursor: self.state.cursor.clone().map(Into::into),
             digest: settled.then(|| self.digest().short()),
             push,
-            heal: Vec::new(),
+            heal,
             limits: (!settled).then_some(PageLimits {
                 max_bytes: if self.state.cursor.is_none() || self.outbox.cautious {
                     FIRST_PAGE_BYTES
@@ -76,6 +82,13 @@ impl<S: LocalStore> Replica<S> {
             id: ExchangeId(self.outbox.exchanges),
             body: encode_request(&request),
         })
+    }
+
+    /// Nothing is on its way in either direction: both sides should hold the same.
+    fn is_settled(&self) -> bool {
+        self.state.complete
+            && self.outbox.offering.is_empty()
+            && self.summaries.values().all(|summary| summary.pending == 0)
     }
 
     /// The exchange brought no answer: the next push is smaller.
@@ -103,28 +116,34 @@ impl<S: LocalStore> Replica<S> {
         bytes: &[u8],
         compressed: bool,
         now_ms: i64,
+        rng: &mut impl CryptoRng,
     ) -> Result<Received, S> {
         if id.0 != self.outbox.exchanges {
             return Err(ReplicaError::Late);
         }
         let sent = self.outbox.in_flight.clone().ok_or(ReplicaError::Late)?;
         let response = decode_response(bytes, compressed)?;
-        if response.receipts.len() != sent.len() {
+        if response.receipts.len() != sent.len() || response.heal.len() > self.outbox.asked {
             return Err(ReplicaError::Answer("receipts"));
         }
         let state = self.next_state(&response, now_ms);
-        let (confirmed, refused) = self.take(&response, &sent, state)?;
+        let (counts, rebased) = self.take(&response, &sent, state, rng)?;
         self.outbox.in_flight = None;
         self.outbox.cautious = false;
-        let sendable = confirmed > 0 && self.has_sendable()?;
+        self.outbox.rebases = match (counts.confirmed, rebased) {
+            (1.., _) => 0,
+            (0, true) => self.outbox.rebases + 1,
+            (0, false) => self.outbox.rebases,
+        };
+        let progress = counts.confirmed > 0 || (rebased && self.outbox.rebases <= REBASES_IN_A_ROW);
         let arrivals = !self.arrivals()?.is_empty();
         Ok(Received {
-            more: response.more || sendable || arrivals,
+            more: response.more || (progress && self.has_sendable()) || self.heals() || arrivals,
             backoff_ms: response.backoff_ms,
             access_token: response.access_token,
             flags: response.flags.unwrap_or_default(),
-            confirmed,
-            refused,
+            confirmed: counts.confirmed,
+            refused: counts.refused,
             items: response.items.len(),
         })
     }
@@ -132,8 +151,8 @@ impl<S: LocalStore> Replica<S> {
     fn next_state(&self, response: &SyncResponse, now_ms: i64) -> SyncState {
         let mut state = self.state.clone();
         if state.epoch.is_some_and(|epoch| epoch != response.epoch.id) {
-            // Another life of the store: its positions mean nothing here. What is confirmed here is known there by hash.
-            state.cursor = None;
+            // Another life of the store. It rewinds the cursor itself; what it lost, it is offered again.
+            state.restored_at_ms = Some(response.server_time_ms);
         }
         state.epoch = Some(response.epoch.id);
         state.token = response.token.or(state.token);
@@ -149,18 +168,11 @@ impl<S: LocalStore> Replica<S> {
         state
     }
 
-    fn has_sendable(&mut self) -> Result<bool, S> {
-        let waiting: Vec<_> = self
-            .summaries
-            .values()
-            .filter(|summary| summary.pending > 0)
+    fn has_sendable(&self) -> bool {
+        let pending = self.summaries.values().filter(|summary| summary.pending > 0);
+        let mut waiting = pending
             .map(|summary| summary.id)
-            .collect();
-        for id in waiting {
-            if self.open_document(id)?.refused() == 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+            .chain(self.outbox.offering.iter().copied());
+        waiting.any(|id| !self.outbox.waiting.contains(&id) && !self.healing.documents.contains(&id))
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Replica, ReplicaError, Result};
 use crate::admission::{Admission, Gate, admit};
+use crate::digest::DigestSum;
 use crate::document::Document;
 use crate::ids::{ActorId, ChangeHash, DocumentId};
-use crate::local_store::{LocalStore, StoredChange, StoredDocument};
+use crate::local_store::{DocumentSummary, LocalStore, Refused, StoredChange, StoredDocument};
 use crate::seal::KeySeed;
 
 /// Confirmed and pending changes together, and which are which.
@@ -19,6 +20,8 @@ pub(super) struct OpenDocument {
     pub(super) confirmed_heads: BTreeSet<ChangeHash>,
     /// Without a receipt, in the order in which they were made.
     pub(super) pending: Vec<StoredChange>,
+    /// Refused: no part of the document.
+    pub(super) aside: Vec<StoredChange>,
     /// Confirmed changes that the store holds one by one.
     pub(super) loose: usize,
 }
@@ -30,32 +33,24 @@ impl OpenDocument {
             Some(bytes) => Document::load(id, bytes).ok()?,
             None => Document::new(id),
         };
-        let chunks: Vec<&[u8]> = stored
+        let (aside, changes): (Vec<_>, Vec<_>) = stored
             .changes
-            .iter()
-            .map(|change| change.bytes.as_slice())
-            .collect();
+            .into_iter()
+            .partition(|change| change.refused().is_some());
+        let chunks: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
         if let Admission::Plan(plan) = admit(&document, &chunks, Gate::Log).ok()? {
             document.adopt(*plan);
         }
-        let loose = stored
-            .changes
-            .iter()
-            .filter(|change| change.pending.is_none())
-            .count();
-        let pending = stored
-            .changes
-            .into_iter()
-            .filter(|change| change.pending.is_some())
-            .collect();
-        let confirmed_heads = stored.confirmed_heads.into_iter().collect();
+        let (pending, confirmed): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| change.pending.is_some());
         Some(Self {
             document,
             actor: None,
             seed: stored.seed,
-            confirmed_heads,
+            confirmed_heads: stored.confirmed_heads.into_iter().collect(),
             pending,
-            loose,
+            aside,
+            loose: confirmed.len(),
         })
     }
 
@@ -69,10 +64,28 @@ impl OpenDocument {
         self.confirmed_heads.insert(hash);
     }
 
-    /// How many pending changes the server refused.
-    pub(super) fn refused(&self) -> usize {
-        let refused = |change: &&StoredChange| change.pending.as_ref().is_some_and(|p| p.refused.is_some());
-        self.pending.iter().filter(refused).count()
+    /// Changes that stand aside and wait for a decision.
+    pub(super) fn undecided(&self) -> impl Iterator<Item = (&StoredChange, &Refused)> {
+        let refused = self
+            .aside
+            .iter()
+            .filter_map(|change| Some((change, change.refused()?)));
+        refused.filter(|(_, refused)| refused.verdict.is_none())
+    }
+
+    /// The document in short.
+    pub(super) fn summary(&self) -> DocumentSummary {
+        let id = self.document.id();
+        let undecided: Vec<&StoredChange> = self.undecided().map(|(change, _)| change).collect();
+        let made_at = |change: &StoredChange| Some(change.pending.as_ref()?.made_at_ms);
+        let open = self.pending.iter().chain(undecided.iter().copied());
+        DocumentSummary {
+            id,
+            digest: DigestSum::of_document(&id, &self.confirmed_heads),
+            pending: self.pending.len(),
+            refused: undecided.len(),
+            oldest_pending_ms: open.filter_map(made_at).min(),
+        }
     }
 }
 

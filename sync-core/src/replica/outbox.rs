@@ -1,11 +1,18 @@
-//! The outbox: pending changes cut into signed batches, again and again until each has its receipt.
+//! The outbox: changes cut into signed batches, again and again until each has its receipt.
+//!
+//! Besides what is pending it holds what a server that was restored has to be offered once more.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
 
-use super::{Identity, Replica, Result, open::OpenDocument};
-use crate::ids::{ChangeHash, DocumentId};
-use crate::local_store::{LocalStore, StoredChange};
-use crate::protocol::{Batch, ED25519, Keys, limits};
+use super::{Identity, Replica, ReplicaError, Result};
+use crate::document::rebase::chunk_of;
+use crate::ids::{ChangeHash, DocumentId, RecordId};
+use crate::local_store::{LocalStore, OwnChange};
+use crate::preflight::{PreflightLimits, preflight};
+use crate::protocol::{Batch, ED25519, Keys, ListedKey, limits};
+use crate::seal::{KeySeed, RecordKey};
 use crate::signature::BatchStatement;
 
 /// After a failed exchange a push is this small, so that a bad connection costs little per attempt.
@@ -21,57 +28,175 @@ pub(super) struct Outbox {
     pub(super) exchanges: u64,
     /// The batches of the exchange that is on its way, in order; `None` when none is.
     pub(super) in_flight: Option<Vec<SentBatch>>,
+    /// How many questions it holds.
+    pub(super) asked: usize,
     /// The last exchange failed.
     pub(super) cautious: bool,
+    /// Documents with own changes that are to be offered once more.
+    pub(super) offering: Vec<DocumentId>,
+    /// Documents whose changes stand on others that the server does not have: sent again when something came for them.
+    pub(super) waiting: BTreeSet<DocumentId>,
+    /// Why the server does not take an offered change.
+    pub(super) refused_offers: BTreeMap<ChangeHash, String>,
+    /// Rebases since something was confirmed: an exchange that only ever leads to another one has to end.
+    pub(super) rebases: u32,
 }
 
 /// One batch that was sent.
 #[derive(Clone, Debug)]
 pub(super) struct SentBatch {
     pub(super) document: DocumentId,
-    pub(super) changes: Vec<ChangeHash>,
+    /// Each change, and the record that it is about.
+    pub(super) changes: Vec<(ChangeHash, RecordId)>,
+    /// Whether its changes had a receipt before.
+    pub(super) offered: bool,
+}
+
+/// A change on its way into a batch.
+#[derive(Clone, Debug)]
+struct Outgoing {
+    hash: ChangeHash,
+    record: RecordId,
+    made_at_ms: i64,
+    bytes: Vec<u8>,
+}
+
+/// What one request still holds.
+struct Room {
+    bytes: usize,
+    batches: usize,
 }
 
 impl<S: LocalStore> Replica<S> {
-    /// Batches for what is pending, as much as one request may hold, each with what is needed to match its receipt.
+    /// Batches for what is to be sent, as much as one request may hold, each with what is needed to match its receipt.
     pub(super) fn batches(&mut self) -> Result<Vec<(Batch, SentBatch)>, S> {
-        let waiting: Vec<DocumentId> = self
-            .summaries
-            .values()
-            .filter(|summary| summary.pending > 0)
-            .map(|summary| summary.id)
-            .collect();
-        let mut room = if self.outbox.cautious {
-            CAUTIOUS_BYTES
-        } else {
-            limits::PUSH_BYTES
+        let pending = self.summaries.values().filter(|summary| summary.pending > 0);
+        let mut waiting: BTreeSet<DocumentId> = pending.map(|summary| summary.id).collect();
+        waiting.extend(&self.outbox.offering);
+        let mut room = Room {
+            bytes: if self.outbox.cautious {
+                CAUTIOUS_BYTES
+            } else {
+                limits::PUSH_BYTES
+            },
+            batches: limits::PUSH_BATCHES,
         };
         let mut batches = Vec::new();
         for id in waiting {
-            let identity = self.identity.clone();
-            let open = self.open_document(id)?;
-            // What stands on a refused change would be refused with it.
-            if open.refused() > 0 {
+            if self.outbox.waiting.contains(&id) {
                 continue;
             }
-            let mut rest = open.pending.as_slice();
-            while !rest.is_empty() && room > 0 && batches.len() < limits::PUSH_BATCHES {
-                let (now, later) = rest.split_at(fitting(rest, room.min(limits::BATCH_BYTES)));
-                room = room.saturating_sub(now.iter().map(|change| change.bytes.len()).sum());
-                batches.push(batch(&identity, open, now));
-                rest = later;
+            // What is pending may stand on what is offered: the other way round it is never.
+            let offers = self.offers(id)?;
+            let all = self.cut(id, offers, true, &mut room, &mut batches)?;
+            if all {
+                let pending = self.pending_of(id)?;
+                self.cut(id, pending, false, &mut room, &mut batches)?;
             }
         }
         Ok(batches)
     }
+
+    /// Cuts changes into batches as long as there is room; tells whether all of them went out.
+    fn cut(
+        &self,
+        id: DocumentId,
+        changes: Vec<Outgoing>,
+        offered: bool,
+        room: &mut Room,
+        batches: &mut Vec<(Batch, SentBatch)>,
+    ) -> Result<bool, S> {
+        let mut rest = changes.as_slice();
+        while !rest.is_empty() && room.bytes > 0 && room.batches > 0 {
+            let (now, later) = rest.split_at(fitting(rest, room.bytes.min(limits::BATCH_BYTES)));
+            room.bytes = room
+                .bytes
+                .saturating_sub(now.iter().map(|change| change.bytes.len()).sum());
+            room.batches -= 1;
+            let keys = self.keys_of(id, now)?;
+            let sent = SentBatch {
+                document: id,
+                changes: now.iter().map(|change| (change.hash, change.record)).collect(),
+                offered,
+            };
+            batches.push((batch(&self.identity, id, now, keys), sent));
+            rest = later;
+        }
+        Ok(rest.is_empty())
+    }
+
+    fn pending_of(&mut self, id: DocumentId) -> Result<Vec<Outgoing>, S> {
+        let pending = self.open_document(id)?.pending.iter();
+        let outgoing = pending.filter_map(|change| {
+            let pending = change.pending.as_ref()?;
+            Some(Outgoing {
+                hash: change.hash,
+                record: pending.record,
+                made_at_ms: pending.made_at_ms,
+                bytes: change.bytes.clone(),
+            })
+        });
+        Ok(outgoing.collect())
+    }
+
+    /// Own changes that the server may have lost.
+    fn offers(&mut self, id: DocumentId) -> Result<Vec<Outgoing>, S> {
+        if !self.outbox.offering.contains(&id) {
+            return Ok(Vec::new());
+        }
+        let own = self.store.own(id).map_err(ReplicaError::Store)?;
+        let refused: BTreeSet<ChangeHash> = self.outbox.refused_offers.keys().copied().collect();
+        let document = &self.open_document(id)?.document;
+        let offered = own
+            .into_iter()
+            .filter(|own: &OwnChange| own.offered && !refused.contains(&own.hash));
+        let outgoing = offered.filter_map(|own| {
+            Some(Outgoing {
+                hash: own.hash,
+                record: own.record,
+                made_at_ms: document.history().node(&own.hash)?.time_ms,
+                bytes: chunk_of(document.automerge(), &own.hash)?,
+            })
+        });
+        Ok(outgoing.collect())
+    }
+
+    /// The keys of the records that these changes create: by their seed where they follow from it, spelled out otherwise.
+    fn keys_of(&self, id: DocumentId, changes: &[Outgoing]) -> Result<Keys, S> {
+        let seed = self.documents.get(&id).and_then(|open| open.seed.clone());
+        let mut keys = Keys::default();
+        for change in changes.iter().filter(|change| creates(&change.bytes)) {
+            let Some(key) = self.store.key(change.record).map_err(ReplicaError::Store)? else {
+                continue;
+            };
+            match &seed {
+                Some(seed) if follows(seed, change.record, &key) => keys.seed = Some(seed.clone()),
+                Some(_) | None => keys.listed.push(ListedKey {
+                    record: change.record,
+                    key,
+                }),
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn follows(seed: &KeySeed, record: RecordId, key: &RecordKey) -> bool {
+    seed.record_key(record) == *key
+}
+
+/// Whether a change makes the map that its last operation is about.
+fn creates(chunk: &[u8]) -> bool {
+    preflight(chunk, &PreflightLimits::default())
+        .is_ok_and(|header| header.object == Some((header.actor, header.start_op)))
 }
 
 /// How many of `changes` go into one batch of at most `bytes`: at least one, whatever its size.
 ///
 /// A batch is of one day, as rights are: when one ended in between, what was made before is not refused with the rest.
-fn fitting(changes: &[StoredChange], bytes: usize) -> usize {
+fn fitting(changes: &[Outgoing], bytes: usize) -> usize {
     let mut sum = 0;
-    let fits = |change: &&StoredChange| {
+    let fits = |change: &&Outgoing| {
         sum += change.bytes.len();
         sum <= bytes
     };
@@ -85,29 +210,22 @@ fn fitting(changes: &[StoredChange], bytes: usize) -> usize {
         .max(1)
 }
 
-/// The day in Vietnam on which a pending change was made, counted from 1970.
-fn day_made(change: &StoredChange) -> i64 {
-    let made_at_ms = change.pending.as_ref().map_or(0, |pending| pending.made_at_ms);
-    (made_at_ms + VIETNAM_MS).div_euclid(DAY_MS)
+/// The day in Vietnam on which a change was made, counted from 1970.
+fn day_made(change: &Outgoing) -> i64 {
+    (change.made_at_ms + VIETNAM_MS).div_euclid(DAY_MS)
 }
 
-fn batch(identity: &Identity, open: &OpenDocument, changes: &[StoredChange]) -> (Batch, SentBatch) {
-    let document = open.document.id();
-    let hashes: Vec<ChangeHash> = changes.iter().map(|change| change.hash).collect();
-    let raw: Vec<[u8; 32]> = hashes.iter().map(|hash| hash.0).collect();
-    let keys = Keys {
-        seed: open.seed.clone().filter(|_| open.document.schema().has_sealed()),
-        listed: Vec::new(),
-    };
+fn batch(identity: &Identity, document: DocumentId, changes: &[Outgoing], keys: Keys) -> Batch {
+    let hashes: Vec<[u8; 32]> = changes.iter().map(|change| change.hash.0).collect();
     let statement = BatchStatement {
         realm: identity.realm,
         device: identity.device,
         account: identity.account,
         document,
-        changes: &raw,
+        changes: &hashes,
         keys_digest: keys.digest(),
     };
-    let batch = Batch {
+    Batch {
         document,
         account: identity.account,
         changes: changes
@@ -117,12 +235,5 @@ fn batch(identity: &Identity, open: &OpenDocument, changes: &[StoredChange]) -> 
         signature: statement.sign(&identity.key),
         alg: ED25519,
         keys,
-    };
-    (
-        batch,
-        SentBatch {
-            document,
-            changes: hashes,
-        },
-    )
+    }
 }

@@ -1,87 +1,158 @@
 //! Taking an answer: first on clones, then in the store, then here – so that a failure at any point changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::open::OpenDocument;
+use rand_core::CryptoRng;
+
 use super::outbox::SentBatch;
-use super::{Replica, ReplicaError, Result};
-use crate::admission::{Admission, Gate, admit};
-use crate::digest::DigestSum;
-use crate::document::Document;
-use crate::ids::{ChangeHash, Class, DocumentId, RecordId, Scope};
-use crate::local_store::{DocumentSummary, DocumentUpdate, LocalStore, SyncState, Update};
-use crate::projection::{RowChange, project_all};
+use super::staged::Staged;
+use super::{Replica, ReplicaError, Result, random};
+use crate::ids::{ActorId, ChangeHash, Class, DocumentId, Month, RecordId, Scope};
+use crate::local_store::{LocalStore, Offer, SyncState, Update};
 use crate::protocol::{Item, ListedKey, Receipt, SyncResponse};
 use crate::seal::RecordKey;
 
-/// So many confirmed changes one by one, and a document is stored as one snapshot again.
-const COMPACT_AFTER: usize = 256;
-
-/// A document while an answer is taken.
-struct Staged {
-    open: OpenDocument,
-    snapshot: Option<Vec<u8>>,
-    new: Vec<(ChangeHash, Vec<u8>)>,
-    confirmed: Vec<ChangeHash>,
-    refused: Vec<(ChangeHash, String)>,
-    rows: BTreeMap<RecordId, RowChange>,
-}
+/// Own changes are kept for a server that was restored from a backup of up to this age.
+const OWN_KEPT_MS: i64 = 35 * 24 * 3600 * 1000;
+/// So long after a restore a change waits for others, on other phones, that it stands on.
+const PATIENCE_MS: i64 = 24 * 3600 * 1000;
 
 /// Everything that an answer changes.
 #[derive(Default)]
-struct Stage {
-    documents: BTreeMap<DocumentId, Staged>,
-    keys: Vec<(RecordId, RecordKey)>,
+pub(super) struct Stage {
+    pub(super) documents: BTreeMap<DocumentId, Staged>,
+    pub(super) keys: Vec<(RecordId, RecordKey)>,
     erased: Vec<RecordId>,
-    gone: Vec<Scope>,
+    /// The server's time, UTC milliseconds.
+    pub(super) at_ms: i64,
+    /// Documents whose changes stand on something that the server does not have.
+    pub(super) waiting: BTreeSet<DocumentId>,
+    /// Documents about which the server is to be asked.
+    pub(super) suspect: BTreeSet<DocumentId>,
+    refused_offers: BTreeMap<ChangeHash, String>,
+    /// Whether a document took over what the server has.
+    pub(super) healed: bool,
+}
+
+/// What an answer did, in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) confirmed: usize,
+    pub(super) refused: usize,
 }
 
 impl<S: LocalStore> Replica<S> {
-    /// Takes receipts and items; gives how many changes were confirmed and refused.
+    /// Takes receipts, items and answers; tells whether something was written again.
     pub(super) fn take(
         &mut self,
         response: &SyncResponse,
         sent: &[SentBatch],
         mut state: SyncState,
-    ) -> Result<(usize, usize), S> {
-        let mut stage = Stage::default();
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Counts, bool), S> {
+        let mut stage = Stage {
+            at_ms: response.server_time_ms,
+            ..Stage::default()
+        };
         for (receipt, batch) in response.receipts.iter().zip(sent) {
-            self.stage_receipt(&mut stage, receipt, batch)?;
+            self.stage_receipt(&mut stage, &state, receipt, batch)?;
         }
         for item in &response.items {
-            self.stage_item(&mut stage, &mut state, item)?;
+            self.stage_item(&mut stage, &mut state, item, rng)?;
         }
-        let count = |of: fn(&Staged) -> usize| stage.documents.values().map(of).sum();
-        let counts = (
-            count(|staged| staged.confirmed.len()),
-            count(|staged| staged.refused.len()),
-        );
-        let update = self.update(&mut stage, state);
+        for answer in &response.heal {
+            self.stage_heal(&mut stage, answer, rng)?;
+        }
+        // What was healed just now is compared again by the next exchange.
+        state.diverged &= !stage.healed;
+        self.refile(&mut stage, rng)?;
+        for staged in stage.documents.values_mut() {
+            if staged.forked.is_some() || !staged.refused.is_empty() {
+                staged.rebase(&fresh_actor(rng));
+            }
+        }
+        let counts = Counts {
+            confirmed: stage
+                .documents
+                .values()
+                .map(|staged| staged.confirmed.len())
+                .sum(),
+            refused: stage.documents.values().map(Staged::set_aside_count).sum(),
+        };
+        let offer = self.offer_after(response);
+        let update = self.update(&mut stage, state, offer);
         self.store.apply(&update).map_err(ReplicaError::Store)?;
         let boards = |id: &DocumentId| id.class() == Class::Board;
         self.arrivals |= stage.documents.keys().any(boards);
-        self.settle(stage, update);
-        Ok(counts)
+        let rebased = stage.documents.values().any(|staged| staged.rebased);
+        self.settle(stage, update)?;
+        Ok((counts, rebased))
     }
 
-    fn stage_receipt(&mut self, stage: &mut Stage, receipt: &Receipt, batch: &SentBatch) -> Result<(), S> {
-        let refusal = match receipt {
-            Receipt::Durable { .. } | Receipt::Duplicate { .. } => None,
-            Receipt::Quarantined { reason } => Some(reason.clone()),
-            Receipt::Rejected { code, retry: false } => Some(code.clone()),
+    fn stage_receipt(
+        &mut self,
+        stage: &mut Stage,
+        state: &SyncState,
+        receipt: &Receipt,
+        batch: &SentBatch,
+    ) -> Result<(), S> {
+        let id = batch.document;
+        let code = match receipt {
+            Receipt::Durable { to, .. } | Receipt::Duplicate { to, .. } => {
+                let at_ms = stage.at_ms;
+                let staged = self.staged(stage, id)?;
+                staged.confirm(
+                    batch.changes.iter().copied(),
+                    Some(*to).filter(|to| *to > 0),
+                    at_ms,
+                );
+                return Ok(());
+            }
             // The same bytes may succeed later: they stay in the outbox as they are.
-            Receipt::Rejected { retry: true, .. } | Receipt::MissingDeps { .. } => return Ok(()),
-            Receipt::ActorFork { .. } => Some("actor_fork".to_owned()),
+            Receipt::Rejected { retry: true, .. } => return Ok(()),
+            Receipt::MissingDeps { .. } => {
+                let patient = state
+                    .restored_at_ms
+                    .is_some_and(|at_ms| stage.at_ms - at_ms < PATIENCE_MS);
+                if patient {
+                    stage.waiting.insert(id);
+                } else {
+                    stage.suspect.insert(id);
+                }
+                return Ok(());
+            }
+            Receipt::ActorFork { actor, seq } if !batch.offered => {
+                self.staged(stage, id)?.forked = Some((ActorId::from(actor.as_slice()), *seq));
+                return Ok(());
+            }
+            Receipt::ActorFork { .. } => "actor_fork",
+            Receipt::Quarantined { reason } => reason,
+            Receipt::Rejected { code, retry: false } => code,
         };
-        let staged = self.staged(stage, batch.document)?;
-        match refusal {
-            Some(code) => staged.refuse(&batch.changes, &code),
-            None => staged.confirm(&batch.changes),
+        let refused = batch.changes.iter().map(|(hash, _)| (*hash, code.to_owned()));
+        if batch.offered {
+            // They are in the document, and others may stand on them: what the server has takes its place.
+            stage.refused_offers.extend(refused);
+            stage.suspect.insert(id);
+        } else if code != "period" {
+            let staged = self.staged(stage, id)?;
+            let pending: BTreeSet<ChangeHash> =
+                staged.open.pending.iter().map(|change| change.hash).collect();
+            staged
+                .refused
+                .extend(refused.filter(|(hash, _)| pending.contains(hash)));
         }
         Ok(())
     }
 
-    fn stage_item(&mut self, stage: &mut Stage, state: &mut SyncState, item: &Item) -> Result<(), S> {
+    fn stage_item(
+        &mut self,
+        stage: &mut Stage,
+        state: &mut SyncState,
+        item: &Item,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), S> {
+        let at_ms = stage.at_ms;
         match item {
             Item::Tail {
                 document,
@@ -90,7 +161,7 @@ impl<S: LocalStore> Replica<S> {
             } => {
                 let chunks: Vec<&[u8]> = changes.iter().map(|chunk| chunk.as_slice()).collect();
                 stage.keys.extend(keys.iter().map(unlisted));
-                let merged = self.staged(stage, *document)?.merge(&chunks);
+                let merged = self.staged(stage, *document)?.merge(&chunks, at_ms, rng);
                 merged.map_err(ReplicaError::Answer)
             }
             Item::Snapshot {
@@ -99,13 +170,13 @@ impl<S: LocalStore> Replica<S> {
                 keys,
             } => {
                 stage.keys.extend(keys.iter().map(unlisted));
-                let taken = self.staged(stage, *document)?.take_snapshot(*document, bytes);
+                let taken = self
+                    .staged(stage, *document)?
+                    .take_snapshot(*document, bytes, at_ms, rng);
                 taken.map_err(ReplicaError::Answer)
             }
-            Item::Gone { scope } => {
-                stage.gone.push(*scope);
-                Ok(())
-            }
+            // The scope set says the same; what has no receipt stays.
+            Item::Gone { scope: Scope { .. } } => Ok(()),
             Item::Erased { record } => {
                 stage.erased.push(*record);
                 Ok(())
@@ -114,168 +185,109 @@ impl<S: LocalStore> Replica<S> {
                 state.scopes = Some(scopes.clone());
                 Ok(())
             }
-            // What it decides about is kept here as refused; the next version acts on it.
-            Item::Verdict { .. } => Ok(()),
-        }
-    }
-
-    fn staged<'a>(&mut self, stage: &'a mut Stage, id: DocumentId) -> Result<&'a mut Staged, S> {
-        use std::collections::btree_map::Entry;
-        match stage.documents.entry(id) {
-            Entry::Occupied(staged) => Ok(staged.into_mut()),
-            Entry::Vacant(place) => {
-                let open = self.open_document(id)?.clone();
-                Ok(place.insert(Staged {
-                    open,
-                    snapshot: None,
-                    new: Vec::new(),
-                    confirmed: Vec::new(),
-                    refused: Vec::new(),
-                    rows: BTreeMap::new(),
-                }))
+            Item::Verdict {
+                document,
+                changes,
+                outcome,
+            } => {
+                let hashes = changes.iter().map(|hash| ChangeHash(hash.0)).collect();
+                self.staged(stage, *document)?.decide(&hashes, outcome);
+                Ok(())
             }
         }
     }
 
-    fn update(&self, stage: &mut Stage, state: SyncState) -> Update {
-        let lost = |id: &&DocumentId| stage.gone.contains(&id.scope());
-        let gone: Vec<DocumentId> = self.summaries.keys().filter(lost).copied().collect();
+    pub(super) fn staged<'a>(&mut self, stage: &'a mut Stage, id: DocumentId) -> Result<&'a mut Staged, S> {
+        use std::collections::btree_map::Entry;
+        match stage.documents.entry(id) {
+            Entry::Occupied(staged) => Ok(staged.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Staged::of(self.open_document(id)?.clone()))),
+        }
+    }
+
+    /// Another life of the store may have lost what it said was durable.
+    fn offer_after(&self, response: &SyncResponse) -> Option<Offer> {
+        let known = self.state.epoch.filter(|known| *known != response.epoch.id)?;
+        let branch = response.epoch.parent.filter(|parent| parent.id == known);
+        Some(branch.map_or(Offer::All, |branch| Offer::After(branch.at)))
+    }
+
+    fn update(&self, stage: &mut Stage, state: SyncState, offer: Option<Offer>) -> Update {
         stage.documents.values_mut().for_each(Staged::compact);
         let documents = stage
             .documents
             .iter()
             .map(|(id, staged)| staged.to_update(*id))
             .collect();
+        // A scope that is lost, now or before: its documents go as soon as nothing in them waits for a receipt.
+        let readable = |id: &DocumentId| {
+            state
+                .scopes
+                .as_ref()
+                .is_none_or(|scopes| scopes.read.binary_search(&id.scope()).is_ok())
+        };
+        let gone = self
+            .summaries
+            .keys()
+            .chain(stage.documents.keys())
+            .filter(|id| !readable(id));
+        let gone: BTreeSet<DocumentId> = gone.copied().collect();
         Update {
+            forget_own_before_ms: state.complete.then_some(stage.at_ms - OWN_KEPT_MS),
             state,
             documents,
             keys: stage.keys.clone(),
             erased: stage.erased.clone(),
-            gone,
+            gone: gone.into_iter().collect(),
+            offer,
         }
     }
 
     /// After the store: the same in memory.
-    fn settle(&mut self, stage: Stage, update: Update) {
+    fn settle(&mut self, stage: Stage, update: Update) -> Result<(), S> {
+        let offered = update.offer.is_some() || !self.outbox.offering.is_empty();
         for (id, staged) in stage.documents {
-            let open = staged.open;
-            let made_at =
-                |change: &crate::local_store::StoredChange| Some(change.pending.as_ref()?.made_at_ms);
-            let summary = DocumentSummary {
-                id,
-                digest: DigestSum::of_document(&id, &open.confirmed_heads),
-                pending: open.pending.len(),
-                oldest_pending_ms: open.pending.iter().filter_map(made_at).min(),
-            };
-            self.summaries.insert(id, summary);
-            self.documents.insert(id, open);
+            if staged.moved || !staged.confirmed.is_empty() {
+                self.outbox.waiting.remove(&id);
+            }
+            self.summaries.insert(id, staged.open.summary());
+            self.documents.insert(id, staged.open);
         }
         for id in &update.gone {
-            if self.summaries.get(id).is_some_and(|summary| summary.pending == 0) {
+            let kept = self
+                .documents
+                .get(id)
+                .is_some_and(|open| !open.pending.is_empty() || !open.aside.is_empty());
+            let waits = self
+                .summaries
+                .get(id)
+                .is_some_and(|summary| summary.pending + summary.refused > 0);
+            if !kept && !waits {
                 self.summaries.remove(id);
                 self.documents.remove(id);
             }
         }
+        if offered {
+            self.outbox.offering = self.store.offering().map_err(ReplicaError::Store)?;
+        }
+        self.outbox.waiting.extend(stage.waiting);
+        self.outbox.refused_offers.extend(stage.refused_offers);
+        self.healing.documents.extend(stage.suspect);
+        self.healing.settle(&update.state);
         self.state = update.state;
+        Ok(())
     }
 }
 
-impl Staged {
-    fn confirm(&mut self, hashes: &[ChangeHash]) {
-        for hash in hashes {
-            if let Some(at) = self.open.pending.iter().position(|change| change.hash == *hash) {
-                self.open.pending.remove(at);
-                self.open.loose += 1;
-                self.open.confirm(*hash);
-                self.confirmed.push(*hash);
-            }
-        }
-        if self.open.pending.is_empty() {
-            // Every record has its own key in the store by now; who finds the phone later finds no seed.
-            self.open.seed = None;
-        }
-    }
-
-    fn refuse(&mut self, hashes: &[ChangeHash], code: &str) {
-        for change in self
-            .open
-            .pending
-            .iter_mut()
-            .filter(|change| hashes.contains(&change.hash))
-        {
-            if let Some(pending) = &mut change.pending {
-                pending.refused = Some(code.to_owned());
-            }
-            self.refused.push((change.hash, code.to_owned()));
-        }
-    }
-
-    /// Merges changes from the server. One that is pending here came back without its receipt: it is confirmed.
-    fn merge(&mut self, chunks: &[&[u8]]) -> std::result::Result<(), &'static str> {
-        let own: Vec<ChangeHash> = self
-            .open
-            .pending
-            .iter()
-            .filter(|change| chunks.contains(&change.bytes.as_slice()))
-            .map(|change| change.hash)
-            .collect();
-        if let Admission::Plan(plan) = admit(&self.open.document, chunks, Gate::Log).map_err(|_| "changes")? {
-            let new: Vec<(ChangeHash, usize)> = plan.new.iter().map(|new| (new.hash, new.index)).collect();
-            self.add_rows(|document| document.adopt(*plan));
-            for (hash, index) in new {
-                let bytes = chunks.get(index).map_or_else(Vec::new, |chunk| chunk.to_vec());
-                self.new.push((hash, bytes));
-                self.open.loose += 1;
-                self.open.confirm(hash);
-            }
-        }
-        self.confirm(&own);
-        Ok(())
-    }
-
-    fn take_snapshot(&mut self, id: DocumentId, bytes: &[u8]) -> std::result::Result<(), &'static str> {
-        let snapshot = Document::load(id, bytes).map_err(|_| "snapshot")?;
-        if self.open.document.history().len() > 1 {
-            // Something is here already: what the snapshot adds to it is merged like any other changes.
-            let changes = snapshot.changes();
-            let chunks: Vec<&[u8]> = changes.iter().map(|change| change.raw_bytes()).collect();
-            return self.merge(&chunks);
-        }
-        self.open.confirmed_heads = snapshot.heads().into_iter().collect();
-        self.open.document = snapshot;
-        self.snapshot = Some(bytes.to_vec());
-        self.add_rows(|document| project_all(document));
-        Ok(())
-    }
-
-    fn add_rows(&mut self, rows: impl FnOnce(&mut Document) -> Vec<RowChange>) {
-        for row in rows(&mut self.open.document) {
-            self.rows.insert(row.record(), row);
-        }
-    }
-
-    /// Many loose changes become one snapshot, where nothing is pending.
-    fn compact(&mut self) {
-        if self.open.loose >= COMPACT_AFTER && self.open.pending.is_empty() {
-            self.snapshot = Some(self.open.document.save());
-            self.new.clear();
-            self.open.loose = 0;
-        }
-    }
-
-    fn to_update(&self, id: DocumentId) -> DocumentUpdate {
-        DocumentUpdate {
-            id,
-            snapshot: self.snapshot.clone(),
-            new: self.new.clone(),
-            confirmed: self.confirmed.clone(),
-            refused: self.refused.clone(),
-            confirmed_heads: self.open.confirmed_heads.iter().copied().collect(),
-            rows: self.rows.values().cloned().collect(),
-        }
-    }
+/// The last month whose documents the server takes at a time, UTC milliseconds.
+pub(super) fn latest_month(server_ms: i64) -> Option<Month> {
+    Month::of_millis(server_ms).map(Month::next)
 }
 
-fn unlisted(listed: &ListedKey) -> (RecordId, RecordKey) {
+pub(super) fn fresh_actor(rng: &mut impl CryptoRng) -> ActorId {
+    ActorId::from(random::<16>(rng).as_slice())
+}
+
+pub(super) fn unlisted(listed: &ListedKey) -> (RecordId, RecordKey) {
     (listed.record, listed.key.clone())
 }

@@ -60,7 +60,7 @@ fn enrolment(call: &Call) -> Answer {
 fn enrolled() -> Session<MemoryStore> {
     let mut session = fresh();
     let call = session.enrol("code").unwrap();
-    assert!(session.answered(&enrolment(&call), NOW).unwrap().more);
+    assert!(session.answered(&enrolment(&call), NOW, &mut rng()).unwrap().more);
     session
 }
 
@@ -128,21 +128,25 @@ fn an_enrolled_session_survives_its_process() {
 fn a_token_that_ended_is_asked_for_once() {
     let mut session = enrolled();
     next(&mut session, NOW);
-    session.answered(&page(Flags::default()), NOW).unwrap();
+    session
+        .answered(&page(Flags::default()), NOW, &mut rng())
+        .unwrap();
     next(&mut session, NOW);
     assert!(
         session
-            .answered(&problem(401, "token_expired"), NOW)
+            .answered(&problem(401, "token_expired"), NOW, &mut rng())
             .unwrap()
             .more
     );
     assert_eq!(next(&mut session, NOW).path, "/v1/token");
     let token = json!({ "access_token": "second", "expires_at_ms": 1, "server_time_ms": NOW });
     let token = answer(200, "application/json", token.to_string());
-    assert!(session.answered(&token, NOW).unwrap().more);
+    assert!(session.answered(&token, NOW, &mut rng()).unwrap().more);
     let call = next(&mut session, NOW);
     assert_eq!(call.headers[0].1, "Bearer second");
-    let refused = session.answered(&problem(401, "token_invalid"), NOW).unwrap_err();
+    let refused = session
+        .answered(&problem(401, "token_invalid"), NOW, &mut rng())
+        .unwrap_err();
     assert_eq!(refused.code(), "token_invalid", "no endless loop");
 }
 
@@ -154,18 +158,18 @@ fn a_cursor_that_is_not_taken_any_more_is_dropped_once() {
         cursor: Some(vec![1]),
         ..response()
     };
-    session.answered(&answered_with(page), NOW).unwrap();
+    session.answered(&answered_with(page), NOW, &mut rng()).unwrap();
     next(&mut session, NOW);
     assert!(
         session
-            .answered(&problem(400, "cursor_invalid"), NOW)
+            .answered(&problem(400, "cursor_invalid"), NOW, &mut rng())
             .unwrap()
             .more
     );
     let call = next(&mut session, NOW);
     assert_eq!(decode_request(&call.body, false).unwrap().cursor, None);
     let refused = session
-        .answered(&problem(400, "cursor_invalid"), NOW)
+        .answered(&problem(400, "cursor_invalid"), NOW, &mut rng())
         .unwrap_err();
     assert_eq!(refused.code(), "cursor_invalid");
 }
@@ -177,14 +181,18 @@ fn a_clock_that_is_a_year_off_signs_the_nonce_and_learns_the_time() {
     next(&mut session, NOW + YEAR);
     let nonce = data_encoding::BASE64URL_NOPAD.encode(&[9; 16]);
     let refused = json!({ "code": "clock_refused", "nonce": nonce }).to_string();
-    let step = session.answered(&answer(401, "application/problem+json", refused), NOW + YEAR);
+    let step = session.answered(
+        &answer(401, "application/problem+json", refused),
+        NOW + YEAR,
+        &mut rng(),
+    );
     assert!(step.unwrap().more);
     let call = next(&mut session, NOW + YEAR);
     let sent: Value = serde_json::from_slice(&call.body).unwrap();
     assert_eq!(sent["nonce"], nonce);
     let token = json!({ "access_token": "t", "expires_at_ms": 1, "server_time_ms": NOW });
     let token = answer(200, "application/json", token.to_string());
-    session.answered(&token, NOW + YEAR).unwrap();
+    session.answered(&token, NOW + YEAR, &mut rng()).unwrap();
     assert_eq!(session.replica().unwrap().corrected(NOW + YEAR), NOW);
 }
 
@@ -204,12 +212,12 @@ fn what_is_not_from_a_server_of_ours_changes_nothing() {
     for answer in foreign {
         let mut session = enrolled();
         next(&mut session, NOW);
-        let error = session.answered(&answer, NOW).unwrap_err();
+        let error = session.answered(&answer, NOW, &mut rng()).unwrap_err();
         assert_eq!(error.code(), "answer_foreign", "{answer:?}");
         assert_eq!(next(&mut session, NOW).path, "/v1/sync");
         let mut session = fresh();
         session.enrol("code").unwrap();
-        assert!(session.answered(&answer, NOW).is_err());
+        assert!(session.answered(&answer, NOW, &mut rng()).is_err());
         assert!(session.enrolment().is_none());
     }
 }
@@ -225,7 +233,7 @@ fn a_server_that_is_busy_says_when_to_come_back() {
     ] {
         let mut session = enrolled();
         next(&mut session, NOW);
-        let error = session.answered(&answer, NOW).unwrap_err();
+        let error = session.answered(&answer, NOW, &mut rng()).unwrap_err();
         assert!(matches!(error, SessionError::Busy { retry_after_ms } if retry_after_ms == expected));
     }
 }
@@ -233,7 +241,9 @@ fn a_server_that_is_busy_says_when_to_come_back() {
 #[test]
 fn an_answer_without_a_call_is_late() {
     let mut session = enrolled();
-    let late = session.answered(&page(Flags::default()), NOW).unwrap_err();
+    let late = session
+        .answered(&page(Flags::default()), NOW, &mut rng())
+        .unwrap_err();
     assert_eq!(late.code(), "late");
 }
 
@@ -248,7 +258,9 @@ fn health_goes_along_when_it_changed() {
         let call = session.next_call(NOW, Some(health(unsent)), &mut rng()).unwrap();
         let sent = decode_request(&call.body, false).unwrap().health;
         if arrives {
-            session.answered(&page(Flags::default()), NOW).unwrap();
+            session
+                .answered(&page(Flags::default()), NOW, &mut rng())
+                .unwrap();
         } else {
             session.call_failed();
         }
@@ -267,7 +279,7 @@ fn a_vault_is_wiped_when_the_server_says_so_and_has_everything() {
         update: true,
         ..Flags::default()
     };
-    let step = session.answered(&page(flags), NOW).unwrap();
+    let step = session.answered(&page(flags), NOW, &mut rng()).unwrap();
     assert!(step.wipe);
     assert!(session.update_needed());
 }

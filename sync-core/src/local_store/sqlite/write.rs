@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::Result;
 use crate::ids::{ChangeHash, DocumentId, RecordId};
-use crate::local_store::{DocumentUpdate, SavedEdit, StoredChange, Update};
+use crate::local_store::{Confirmed, DocumentUpdate, Offer, SavedEdit, StoredChange, Update};
 use crate::projection::RowChange;
 use crate::seal::RecordKey;
 
@@ -23,6 +23,9 @@ pub(super) fn apply(tx: &Transaction<'_>, update: &Update) -> Result<()> {
     let state = minicbor::to_vec(&update.state).unwrap_or_default();
     tx.prepare_cached("INSERT OR REPLACE INTO state (id, body) VALUES (1, ?)")?
         .execute([state])?;
+    if let Some(offer) = update.offer {
+        put_offer(tx, offer)?;
+    }
     for document in &update.documents {
         apply_document(tx, document)?;
     }
@@ -38,20 +41,20 @@ pub(super) fn apply(tx: &Transaction<'_>, update: &Update) -> Result<()> {
     for id in &update.gone {
         forget(tx, *id)?;
     }
+    if let Some(before) = update.forget_own_before_ms {
+        tx.prepare_cached("DELETE FROM own WHERE delivered_at < ?")?
+            .execute([before])?;
+    }
     Ok(())
 }
 
 fn apply_document(tx: &Transaction<'_>, update: &DocumentUpdate) -> Result<()> {
     let document = document_row(tx, update.id)?;
-    let confirm =
-        "UPDATE change SET record = NULL, made_at = NULL, refused = NULL WHERE document = ? AND hash = ?";
-    for hash in &update.confirmed {
-        tx.prepare_cached(confirm)?.execute(params![document, hash.0])?;
+    for confirmed in &update.confirmed {
+        confirm(tx, document, confirmed)?;
     }
-    let refuse = "UPDATE change SET refused = ? WHERE document = ? AND hash = ? AND made_at IS NOT NULL";
-    for (hash, code) in &update.refused {
-        tx.prepare_cached(refuse)?
-            .execute(params![code, document, hash.0])?;
+    for hash in &update.dropped {
+        drop_change(tx, *hash)?;
     }
     if let Some(snapshot) = &update.snapshot {
         tx.prepare_cached("UPDATE document SET snapshot = ? WHERE id = ?")?
@@ -67,6 +70,11 @@ fn apply_document(tx: &Transaction<'_>, update: &DocumentUpdate) -> Result<()> {
         };
         put_change(tx, document, &change)?;
     }
+    for change in &update.pending {
+        put_change(tx, document, change)?;
+        tx.prepare_cached("DELETE FROM own WHERE hash = ?")?
+            .execute([change.hash.0])?;
+    }
     let heads: Vec<u8> = update.confirmed_heads.iter().flat_map(|head| head.0).collect();
     tx.prepare_cached(
         "UPDATE document SET confirmed_heads = ?1,
@@ -74,7 +82,55 @@ fn apply_document(tx: &Transaction<'_>, update: &DocumentUpdate) -> Result<()> {
          WHERE id = ?2",
     )?
     .execute(params![heads, document])?;
-    put_rows(tx, document, &update.rows)
+    put_rows(tx, document, &update.rows)?;
+    for record in &update.rows_gone {
+        tx.prepare_cached("DELETE FROM record_row WHERE record = ?")?
+            .execute([record.to_bytes()])?;
+    }
+    Ok(())
+}
+
+fn confirm(tx: &Transaction<'_>, document: i64, confirmed: &Confirmed) -> Result<()> {
+    let receipt =
+        "UPDATE change SET record = NULL, made_at = NULL, refused = NULL, shown = NULL, verdict = NULL
+         WHERE document = ? AND hash = ?";
+    tx.prepare_cached(receipt)?
+        .execute(params![document, confirmed.hash.0])?;
+    tx.prepare_cached(
+        "INSERT INTO own (hash, document, record, delivered_at, position) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (hash) DO UPDATE SET position = excluded.position, offered = 0",
+    )?
+    .execute(params![
+        confirmed.hash.0,
+        document,
+        confirmed.record.to_bytes(),
+        confirmed.at_ms,
+        confirmed.position
+    ])?;
+    Ok(())
+}
+
+/// Lets go of a change in whose place another one stands.
+fn drop_change(tx: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
+    let steps = [
+        "UPDATE change SET record = NULL, made_at = NULL, refused = NULL, dropped = 1 WHERE hash = ? AND made_at IS NOT NULL",
+        "DELETE FROM change WHERE hash = ? AND dropped = 1",
+        "DELETE FROM own WHERE hash = ?",
+    ];
+    for step in steps {
+        tx.prepare_cached(step)?.execute([hash.0])?;
+    }
+    Ok(())
+}
+
+fn put_offer(tx: &Transaction<'_>, offer: Offer) -> Result<()> {
+    let after = match offer {
+        Offer::All => -1,
+        Offer::After(at) => i64::try_from(at).unwrap_or(i64::MAX),
+    };
+    tx.prepare_cached("UPDATE own SET offered = 1 WHERE coalesce(position, ?1 + 1) > ?1")?
+        .execute([after])?;
+    Ok(())
 }
 
 /// Drops a document that may no longer be read – unless something in it has no receipt.
@@ -93,6 +149,7 @@ fn forget(tx: &Transaction<'_>, id: DocumentId) -> Result<()> {
     let steps = [
         keys,
         "DELETE FROM record_row WHERE document = ?",
+        "DELETE FROM own WHERE document = ?",
         "DELETE FROM change WHERE document = ?",
         "DELETE FROM document WHERE id = ?",
     ];
@@ -120,18 +177,25 @@ fn document_row(tx: &Transaction<'_>, id: DocumentId) -> Result<i64> {
 }
 
 fn put_change(tx: &Transaction<'_>, document: i64, change: &StoredChange) -> Result<()> {
-    let ChangeHash(hash) = change.hash;
     let pending = change.pending.as_ref();
+    let refused = change.refused();
+    let shown = refused.and_then(|refused| refused.shown.as_ref());
+    // Causal order is the order of places: what comes back, or is written again, goes to the end.
     tx.prepare_cached(
-        "INSERT OR IGNORE INTO change (document, hash, bytes, record, made_at, refused) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO change (document, hash, bytes, record, made_at, refused, shown, verdict) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (document, hash) DO UPDATE SET
+           place = (SELECT max(place) + 1 FROM change), record = excluded.record, made_at = excluded.made_at,
+           refused = excluded.refused, shown = excluded.shown, verdict = excluded.verdict",
     )?
     .execute(params![
         document,
-        hash,
+        change.hash.0,
         change.bytes,
         pending.map(|pending| pending.record.to_bytes()),
         pending.map(|pending| pending.made_at_ms),
-        pending.and_then(|pending| pending.refused.as_deref()),
+        refused.map(|refused| refused.code.as_str()),
+        shown.map(RowChange::to_bytes),
+        refused.and_then(|refused| refused.verdict.as_deref()),
     ])?;
     Ok(())
 }
