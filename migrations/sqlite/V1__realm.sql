@@ -29,6 +29,19 @@ CREATE TABLE unit_successor (
     since     TEXT NOT NULL               -- first day, YYYY-MM-DD
 ) STRICT, WITHOUT ROWID;
 
+-- What records may say, from the realm's catalogue; the catalogue's document is derived from it.
+CREATE TABLE catalogue (
+    kind     TEXT NOT NULL CHECK (kind IN ('category', 'procedure', 'channel', 'outcome')),
+    code     TEXT NOT NULL,
+    record   BLOB NOT NULL UNIQUE,        -- its record in the document, 16 bytes
+    name_vi  TEXT NOT NULL,
+    name_en  TEXT,
+    parent   TEXT,                        -- of a procedure: the code of its category
+    weight   INTEGER,
+    valid_to TEXT,                        -- first day on which it is no longer chosen, YYYY-MM-DD
+    PRIMARY KEY (kind, code)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE account (
     id            BLOB PRIMARY KEY,       -- 16 bytes
     username      TEXT NOT NULL UNIQUE,   -- lower case

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod catalogue;
 mod demo;
 mod devices;
 mod keys;
@@ -31,6 +32,8 @@ pub enum Command {
     Units(units::Units),
     /// Add accounts, give and take roles, hand posts over.
     Account(accounts::Account),
+    /// Import the catalogue of categories, procedures, channels and outcomes.
+    Catalogue(catalogue::Catalogue),
     /// List devices, rename, revoke them.
     Device(devices::Device),
     /// Change keys.
@@ -78,6 +81,7 @@ impl Command {
             Command::Storm(command) => command.run(),
             Command::Units(command) => command.run(),
             Command::Account(command) => command.run(),
+            Command::Catalogue(command) => command.run(),
             Command::Device(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Audit(command) => command.run(),

@@ -268,8 +268,8 @@ fn tell(report: &Report, dry_run: bool) {
     for moved in &report.moves {
         let (from, to) = (&moved.from, &moved.to);
         say(format_args!(
-            "{} {} → {} {}: {} records, {} boards",
-            from.0, from.1, to.0, to.1, moved.records, moved.boards
+            "{} {} → {} {}: {} records, {} directives",
+            from.0, from.1, to.0, to.1, moved.records, moved.directives
         ));
     }
     for (username, role, code) in &report.without_reach {

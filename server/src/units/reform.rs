@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sync_core::ids::{AccountId, Class, UnitId};
+use sync_core::ids::{AccountId, UnitId};
 use unicode_normalization::UnicodeNormalization;
 
 use super::change::{self, Change, ChangeError, Period};
@@ -89,8 +89,8 @@ pub struct Moved {
     pub to: (String, String),
     /// Records of it and of what is below it so far; they stay under the unit of their date.
     pub records: u64,
-    /// Months of its board, which its successor inherits with every open directive in them.
-    pub boards: u64,
+    /// Directives that it issued; its successor inherits the board with every open one.
+    pub directives: u64,
 }
 
 /// Operations in order, and which units they are about.
@@ -437,18 +437,15 @@ fn moved(
             .query_row([unit.to_bytes()], |row| row.get(0))?;
         records += of_unit;
     }
-    let sql =
-        "SELECT count(*) FROM document d JOIN scope s ON s.id = d.scope WHERE s.unit = ? AND s.class = ?";
-    let boards = conn
+    let sql = "SELECT count(DISTINCT directive) FROM directive WHERE unit = ?";
+    let directives = conn
         .prepare_cached(sql)?
-        .query_row(rusqlite::params![old.to_bytes(), Class::Board.code()], |row| {
-            row.get(0)
-        })?;
+        .query_row([old.to_bytes()], |row| row.get(0))?;
     Ok(Moved {
         from: called(before, old),
         to: called(after, new),
         records,
-        boards,
+        directives,
     })
 }
 

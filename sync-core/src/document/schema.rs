@@ -9,7 +9,7 @@ use unicode_normalization::is_nfc;
 
 use crate::edit::EditKind;
 use crate::ids::Class;
-use crate::record::{Fields, Targets, bears_secrecy};
+use crate::record::{Fields, Scalar, Targets, bears_secrecy};
 use crate::seal::{SealedField, sealed_max_bytes};
 
 /// Most fields of a record that its table does not name.
@@ -182,6 +182,14 @@ impl Schema {
             .iter()
             .find(|field| field.kind == Kind::Signature)
             .map(|field| field.key)
+    }
+
+    /// Whether a value that is not in a document yet may stand under `key`.
+    ///
+    /// # Errors
+    /// [`Misfit`] says what is wrong with it.
+    pub fn judge_scalar(&self, key: &str, value: &Scalar) -> Result<(), Misfit> {
+        self.judge(key, &value.to_automerge())
     }
 
     /// Whether `value` may stand under `key`.
