@@ -229,6 +229,12 @@ fn table() -> Vec<Row> {
         ),
         row(("POST", "/v1/token"), "/v1/token", Json("{}"), [400; 9]),
         row(
+            ("POST", "/v1/units/changes"),
+            "/v1/units/changes",
+            Json(r#"{"on":"2025-03-03","change":"rename","unit":"{hamlet}","name":"Thôn {n}"}"#),
+            MANAGER,
+        ),
+        row(
             ("GET", "/v1/units"),
             "/v1/units",
             Nothing,

@@ -4,7 +4,7 @@
 use jiff::civil::{Date, date};
 use langso_server::audit::By;
 use langso_server::clock::random_bits;
-use langso_server::policy::Role;
+use langso_server::policy::{Role, console};
 use langso_server::realm;
 use langso_server::units::change::{self, Change};
 use langso_server::units::reform::{self, Unknown};
@@ -94,10 +94,10 @@ fn reformed(office: &Office) {
 
 fn changed(office: &Office, day: Date, what: Change) {
     let by = By::console(office.now_ms());
-    let done = office
-        .app
-        .store()
-        .write_blocking(move |tx| change::change(tx, day, &what, &by));
+    let done = office.app.store().write_blocking(move |tx| {
+        let permit = console(realm::all_units(tx)?);
+        change::change(tx, &permit, day, &what, &by)
+    });
     done.unwrap();
 }
 

@@ -325,3 +325,32 @@ fn a_stored_password_is_argon2id() {
     assert!(hash.starts_with("$argon2id$"));
     assert!(!Value::from(hash).to_string().contains("mật"));
 }
+
+#[test]
+fn an_admin_changes_the_units_in_reach_and_no_others() {
+    let office = office();
+    let [commune, other, hamlet] = ["15367", "15379", "15367.01"].map(|code| office.unit(code));
+    let xa = office.log_in(office.account("xa", Role::Admin, commune));
+    let huyen = office.log_in(office.account("huyen", Role::Admin, office.unit("393")));
+    let change = |who: &Credentials, body: Value| {
+        let answer = office.post("/v1/units/changes", who, &body);
+        (answer.status.as_u16(), answer.code(), answer.json())
+    };
+    let moved = json!({
+        "on": "2025-03-03", "change": "move", "unit": hamlet.to_string(), "parent": other.to_string(),
+    });
+    assert_eq!(
+        change(&xa, moved.clone()).0,
+        404,
+        "the other commune is not in reach"
+    );
+    let split = json!({
+        "on": "2025-03-03", "change": "split", "unit": hamlet.to_string(),
+        "into": [{ "code": "a", "name": "Thôn A" }, { "code": "b", "name": "Thôn B" }],
+    });
+    let (status, _, made) = change(&xa, split);
+    assert_eq!((status, made["new"].as_array().map(Vec::len)), (200, Some(2)));
+    assert_eq!(office.unit("a").to_string(), made["new"][0].as_str().unwrap());
+    assert_eq!(change(&huyen, moved).1, "change_refused", "it is no more");
+    assert!(acts(&office).contains(&"unit_changed".to_owned()));
+}

@@ -107,3 +107,4 @@ error-password-length = A password has at least 10 characters.
 error-password-wrong = The old password is wrong.
 error-code-not-good = The one-time code is not good, or has expired.
 error-too-many-requests = Too many requests. Please try again later.
+error-change-refused = Units cannot be changed like that.

@@ -107,3 +107,4 @@ error-password-length = Mật khẩu phải có ít nhất 10 ký tự.
 error-password-wrong = Mật khẩu cũ không đúng.
 error-code-not-good = Mã dùng một lần không đúng hoặc đã hết hạn.
 error-too-many-requests = Quá nhiều yêu cầu. Vui lòng thử lại sau.
+error-change-refused = Không thể thay đổi đơn vị như vậy.

@@ -15,6 +15,7 @@ mod login;
 mod people;
 mod records;
 mod sync;
+mod units;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -176,6 +177,7 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/v1/sync", Who::Device, exchange),
         route("POST", "/v1/token", Who::Anybody, post(auth::token)),
         route("GET", "/v1/units", Who::Reader, get(records::units)),
+        route("POST", "/v1/units/changes", Who::Manager, post(units::change)),
     ]
 }
 

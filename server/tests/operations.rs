@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     reason = "a test that panics has said what it has to say, and the session is worth reading"
 )]
 
@@ -143,4 +144,93 @@ fn unit(listed: &str, code: &str) -> UnitId {
         .find(|line| line.contains(&format!(" {code} ")))
         .unwrap();
     line.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// A phone with some records made offline.
+async fn offline(url: String, code: String, hamlet: UnitId, seed: u64, records: usize) -> Phone<MemoryStore> {
+    let link = Link::to(&url, Arc::new(Traffic::default())).unwrap();
+    let mut phone = Phone::enrol(link, &code, MemoryStore::default(), seed)
+        .await
+        .unwrap();
+    // Once online, so that it knows what it may write; the rest without signal.
+    phone.sync(|| Fate::Delivered).await.unwrap();
+    let mut rng = StdRng::seed_from_u64(seed);
+    for _ in 0..records {
+        let id = phone.fresh_record();
+        let new = people::assistance(&mut rng, id, hamlet, phone.now_ms());
+        phone.edit(&Edit::LogAssistance(Box::new(new))).unwrap();
+    }
+    phone
+}
+
+/// Sums by commune as the API tells them.
+async fn counts(phone: &mut Phone<MemoryStore>, view: &str) -> Vec<(String, u64)> {
+    let path = format!("/v1/counts?view={view}&level=commune");
+    let answer = phone.get(&path).await.unwrap().json().unwrap();
+    let counts = answer["counts"].as_array().unwrap().iter();
+    let counts: Vec<(String, u64)> = counts
+        .map(|count| {
+            let name = count["name"].as_str().unwrap().to_owned();
+            (name, count["records"].as_u64().unwrap())
+        })
+        .collect();
+    println!("(the leader's phone: GET {path}: {counts:?})");
+    counts
+}
+
+#[test]
+fn a_reform_that_comes_while_phones_are_offline_loses_nothing_of_theirs() {
+    let place = Place::new();
+    let set_up = blocks().swap_remove(0);
+    place.run(&set_up);
+    place.run(
+        "cat > more.csv <<'END'\nusername,name,role,unit\nba,Trưởng thôn,member,15379.01\ntinh,Lãnh đạo tỉnh,leader,38\nEND\nlangso account import more.csv",
+    );
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let data = place.path().join("district");
+    let server = ServerProcess::start(Path::new(env!("CARGO_BIN_EXE_langso")), &data, listen).unwrap();
+    let units = place.run("langso units list");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let enrol = |username: &str, hamlet: &str, seed: u64, records: usize| {
+        let printed = place.run(&format!("langso enrol-code --username {username}"));
+        let (url, code) = (server.url(), code(&printed).to_owned());
+        let made = offline(url, code, unit(&units, hamlet), seed, records);
+        let phone = runtime.block_on(runtime.spawn(made)).unwrap();
+        println!("({username}'s phone in {hamlet}: {records} records made offline)\n");
+        phone
+    };
+    let phones = [
+        ("lan", enrol("lan", "15367.01", 1, 3)),
+        ("hoa", enrol("hoa", "15367.02", 2, 2)),
+        ("ba", enrol("ba", "15379.01", 3, 4)),
+    ];
+    let mut leader = enrol("tinh", "15367.01", 4, 0);
+    place.run(
+        "cat > roles.csv <<'END'\nusername,role,old_code,new_code\nquantri,admin,393,38\nEND\n\
+         langso units reform --skip-unknown --roles roles.csv server/data/thanh-hoa-reform-2025.csv\n\
+         langso units merge 15367.02 --into 15367.01 --on \"$(TZ=UTC-7 date +%F)\"",
+    );
+    let mut outcomes = Vec::new();
+    for (name, mut phone) in phones {
+        let synced = runtime.spawn(async move {
+            phone.sync(|| Fate::Delivered).await.unwrap();
+            (phone.delivered, phone.unsent().unwrap())
+        });
+        let (delivered, (_, refused)) = runtime.block_on(synced).unwrap();
+        println!(
+            "({name}'s phone, online again: {delivered} records have their receipt, {refused} wait in quarantine)"
+        );
+        outcomes.push((name, delivered, refused));
+    }
+    // What was recorded in the merged hamlet on the very day of the merger is for the official now responsible.
+    assert_eq!(outcomes, [("lan", 3, 0), ("hoa", 0, 2), ("ba", 4, 0)]);
+    let (now, was) = runtime
+        .block_on(
+            runtime
+                .spawn(async move { (counts(&mut leader, "now").await, counts(&mut leader, "was").await) }),
+        )
+        .unwrap();
+    let expected = [("Xã Vĩnh Lộc".to_owned(), 3), ("Xã Biện Thượng".to_owned(), 4)];
+    assert_eq!((now.as_slice(), was.as_slice()), (&expected[..], &expected[..]));
+    place.run("langso verify\nlangso audit verify");
 }

@@ -8,12 +8,13 @@ use anyhow::{Context, bail};
 use jiff::civil::Date;
 use sync_core::ids::UnitId;
 
+use super::accounts::console_permit;
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::audit::{self, Act, By};
 use crate::clock::{Clock, day_of, random_bits};
 use crate::store::{Store, WriteError};
-use crate::units::change::{Change, ChangeError, Period, change};
+use crate::units::change::{Change, ChangeError, Part, Period, change};
 use crate::units::reform::{self, Report, Unknown};
 use crate::units::{self, UnitsError};
 
@@ -186,7 +187,10 @@ impl Units {
                 let (day, change) = single(&store, other)?;
                 let by = By::console(Clock::system().now_ms());
                 store
-                    .write_blocking(move |tx| self::change(tx, day, &change, &by))
+                    .write_blocking(move |tx| {
+                        let permit = console_permit(tx)?;
+                        self::change(tx, &permit, day, &change, &by)
+                    })
                     .map_err(|error: WriteError<ChangeError>| anyhow::anyhow!("{error}"))?;
                 say(format_args!("done, from {day}"));
             }
@@ -367,17 +371,13 @@ fn single(store: &Store, command: UnitsCommand) -> anyhow::Result<(Date, Change)
             into,
         } => {
             let unit = find(store, &unit, on)?;
-            let tree = store.read_blocking(|conn| crate::realm::tree(conn, on))?;
-            let old = tree.unit(unit).context("the unit does not exist on that day")?;
             let into = into.iter().map(|text| {
                 let (code, name) = text.split_once('=').context("a new unit is CODE=NAME")?;
-                let period = Period {
-                    level: old.level.clone(),
+                let part = Part {
                     code: code.to_owned(),
                     name: name.to_owned(),
-                    parent: old.parent,
                 };
-                Ok((fresh(), period))
+                Ok((fresh(), part))
             });
             (
                 on,

@@ -15,6 +15,7 @@ use crate::rate::TooMany;
 use crate::realm::RealmError;
 use crate::store::WriteError;
 use crate::token::TokenError;
+use crate::units::change::ChangeError;
 use sync_core::protocol::BodyError;
 
 /// An error on its way out.
@@ -222,6 +223,25 @@ impl From<AccountError> for ApiError {
             AccountError::Own => Self::new(StatusCode::FORBIDDEN, "own_roles"),
             AccountError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin"),
             AccountError::Sqlite(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        let refused = |status| Self::new(status, "change_refused").with("reason", error.to_string());
+        match &error {
+            ChangeError::OutOfReach => Self::not_found(),
+            ChangeError::Text => Self::new(StatusCode::BAD_REQUEST, "text_invalid"),
+            ChangeError::NotThen(..)
+            | ChangeError::Later(..)
+            | ChangeError::NotEmpty(_)
+            | ChangeError::Code(..)
+            | ChangeError::IntoItself
+            | ChangeError::Realm(RealmError::Tree(_)) => refused(StatusCode::CONFLICT),
+            ChangeError::Realm(RealmError::Sqlite(_) | RealmError::Missing) | ChangeError::Sqlite(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

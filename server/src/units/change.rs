@@ -8,13 +8,14 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sync_core::ids::{AccountId, UnitId};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{TEXT_BYTES, UnitsError};
 use crate::audit::{self, Act, By};
-use crate::policy::Grant;
+use crate::policy::{Grant, Permit, Write};
 use crate::realm::{self, RealmError};
 
 /// What becomes of units on a day.
@@ -54,8 +55,8 @@ pub enum Change {
     Split {
         /// Which unit.
         unit: UnitId,
-        /// Into what, the main successor first.
-        into: Vec<(UnitId, Period)>,
+        /// Into what, the main successor first; of its level, where it was.
+        into: Vec<(UnitId, Part)>,
     },
     /// A unit with nothing below it ends. Without an heir nobody inherits, and roles held in it end.
     Abolish {
@@ -79,6 +80,16 @@ pub struct Period {
     pub parent: Option<UnitId>,
 }
 
+/// A part of a unit that is divided.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Part {
+    /// Official code; empty where there is none.
+    #[serde(default)]
+    pub code: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// An operation that cannot be done. Nothing was.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
@@ -100,6 +111,9 @@ pub enum ChangeError {
     /// A unit cannot go into itself, or into nothing.
     #[error("a unit goes into others")]
     IntoItself,
+    /// A unit that it is about is not in reach.
+    #[error("no such unit")]
+    OutOfReach,
     /// What comes out is no tree.
     #[error(transparent)]
     Realm(#[from] RealmError),
@@ -118,7 +132,19 @@ impl From<ChangeError> for UnitsError {
 ///
 /// # Errors
 /// [`ChangeError`]; the caller rolls back.
-pub fn change(tx: &Transaction<'_>, day: Date, change: &Change, by: &By) -> Result<(), ChangeError> {
+pub fn change(
+    tx: &Transaction<'_>,
+    permit: &Permit<Write>,
+    day: Date,
+    change: &Change,
+    by: &By,
+) -> Result<(), ChangeError> {
+    // A unit at the top is under nobody who could have given leave: it is the console's.
+    let at_top = change.involves().is_none() && by.account.is_some();
+    let involved = change.involves().into_iter().flatten();
+    if at_top || !involved.into_iter().all(|unit| permit.units().contains(&unit)) {
+        return Err(ChangeError::OutOfReach);
+    }
     apply(tx, day, change)?;
     check(tx, day)?;
     let change_of = audit::Change::now(
@@ -153,8 +179,15 @@ pub(super) fn apply(tx: &Transaction<'_>, day: Date, change: &Change) -> Result<
         }
         Change::Split { unit, into } => {
             let (heir, _) = into.first().ok_or(ChangeError::IntoItself)?;
-            into.iter()
-                .try_for_each(|(unit, period)| create(tx, day, *unit, period))?;
+            let whole = period_on(tx, *unit, day)?;
+            for (unit, part) in into {
+                let period = Period {
+                    code: part.code.clone(),
+                    name: part.name.clone(),
+                    ..whole.clone()
+                };
+                create(tx, day, *unit, &period)?;
+            }
             pass_on(tx, day, *unit, *heir)
         }
         Change::Abolish { unit, heir } => {
@@ -312,6 +345,28 @@ pub(super) fn check(conn: &Connection, day: Date) -> Result<(), ChangeError> {
 }
 
 impl Change {
+    /// Units that there were not before.
+    pub fn new_units(&self) -> Vec<UnitId> {
+        match self {
+            Change::Create { unit, .. } => vec![*unit],
+            Change::Split { into, .. } => into.iter().map(|(unit, _)| *unit).collect(),
+            Change::Rename { .. } | Change::Move { .. } | Change::Merge { .. } | Change::Abolish { .. } => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The units that one must manage to do it; `None` for what happens at the top of the realm.
+    fn involves(&self) -> Option<Vec<UnitId>> {
+        match self {
+            Change::Create { period, .. } => Some(vec![period.parent?]),
+            Change::Move { unit, parent } => Some(vec![*unit, (*parent)?]),
+            Change::Rename { unit, .. } | Change::Split { unit, .. } => Some(vec![*unit]),
+            Change::Merge { units, into } => Some(units.iter().chain([into]).copied().collect()),
+            Change::Abolish { unit, heir } => Some([*unit].into_iter().chain(*heir).collect()),
+        }
+    }
+
     /// The unit that it is about.
     fn unit(&self) -> UnitId {
         match self {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::date;
 
 use super::*;
-use crate::policy::Personal;
+use crate::policy::{Personal, console};
 use crate::store::open_connection;
 use crate::units;
+use crate::units::change::Part;
 
 const PROVINCE_2024: &str = include_str!("../../../data/thanh-hoa-2024.csv");
 const PROVINCE_2025: &str = include_str!("../../../data/thanh-hoa-2025.csv");
@@ -337,17 +338,18 @@ fn one_unit_is_created_renamed_moved_split_merged_and_abolished_from_a_day_on() 
     let account = realm.account("lan", Role::Member, hamlet);
     let days = [1, 2, 3, 4, 5].map(|day| date(2026, 1, day));
     let new = realm.fresh();
-    let half = |code: &str, id| {
-        let period = Period {
-            level: "hamlet".into(),
-            code: code.into(),
-            name: code.into(),
-            parent: Some(commune),
-        };
-        (id, period)
+    let part = |code: &str| Part {
+        code: code.into(),
+        name: code.into(),
+    };
+    let period = |code: &str| Period {
+        level: "hamlet".into(),
+        code: code.into(),
+        name: code.into(),
+        parent: Some(commune),
     };
     let halves = [realm.fresh(), realm.fresh()];
-    let split = vec![half("a", halves[0]), half("b", halves[1])];
+    let split = vec![(halves[0], part("a")), (halves[1], part("b"))];
     let changes = [
         Change::Rename {
             unit: hamlet,
@@ -368,12 +370,13 @@ fn one_unit_is_created_renamed_moved_split_merged_and_abolished_from_a_day_on() 
         },
         Change::Create {
             unit: new,
-            period: half("c", new).1,
+            period: period("c"),
         },
     ];
     for (day, change) in days.iter().zip(&changes) {
         let tx = realm.conn.transaction().unwrap();
-        change::change(&tx, *day, change, &By::console(0)).unwrap();
+        let permit = console(realm::all_units(&tx).unwrap());
+        change::change(&tx, &permit, *day, change, &By::console(0)).unwrap();
         tx.commit().unwrap();
     }
     let on = |day: Date, unit| realm.tree(day).unit(unit).cloned();
@@ -397,9 +400,9 @@ fn one_unit_is_created_renamed_moved_split_merged_and_abolished_from_a_day_on() 
     // What cannot be.
     let mut refuse = |day, change| {
         let tx = realm.conn.transaction().unwrap();
-        change::change(&tx, day, &change, &By::console(0))
-            .unwrap_err()
-            .to_string()
+        let permit = console(realm::all_units(&tx).unwrap());
+        let done = change::change(&tx, &permit, day, &change, &By::console(0));
+        done.unwrap_err().to_string()
     };
     let cycle = Change::Move {
         unit: commune,
