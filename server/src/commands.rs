@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod catalogue;
 mod demo;
 mod devices;
@@ -44,6 +45,10 @@ pub enum Command {
     EnrolCode(accounts::EnrolCode),
     /// Make codes for many phones at once.
     EnrolCodes(accounts::EnrolCodes),
+    /// Copy the store into one file, while the server goes on.
+    Backup(backup::Backup),
+    /// Put a backup in the place of the store.
+    Restore(backup::Restore),
     /// Prove that the store holds what its log says, and nothing more.
     Verify(verify::Verify),
     /// Derive every row of the records again from the log.
@@ -87,6 +92,8 @@ impl Command {
             Command::Audit(command) => command.run(),
             Command::EnrolCode(command) => command.run(),
             Command::EnrolCodes(command) => command.run(),
+            Command::Backup(command) => command.run(),
+            Command::Restore(command) => command.run(),
             Command::Verify(command) => command.run(),
             Command::Rebuild(command) => command.run(),
         };

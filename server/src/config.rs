@@ -25,6 +25,12 @@ pub struct Config {
     pub workers: usize,
     /// About how many changes of documents are kept in memory, a kilobyte each.
     pub cached_changes: usize,
+    /// Where backups are made while the server runs; none without.
+    pub backup_dir: Option<PathBuf>,
+    /// How often, in seconds.
+    pub backup_every_s: u64,
+    /// How many of them are kept.
+    pub backup_keep: usize,
     /// What is logged, as a filter: `info`, `langso_server=debug,info` …
     pub log: String,
     /// `json` or `text`.
@@ -51,6 +57,9 @@ impl Default for Config {
             behind_proxy: false,
             workers: 0,
             cached_changes: 20_000,
+            backup_dir: None,
+            backup_every_s: 6 * 3600,
+            backup_keep: 28,
             log: "info,refinery_core=warn".to_owned(),
             log_format: LogFormat::Json,
         }
@@ -66,6 +75,15 @@ pub struct Overrides {
     /// Where to listen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Where backups are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_dir: Option<PathBuf>,
+    /// How often, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_every_s: Option<u64>,
+    /// How many are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_keep: Option<usize>,
 }
 
 impl Config {

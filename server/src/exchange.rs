@@ -4,6 +4,7 @@
 //! push, one transaction whatever it holds.
 
 pub mod cursor;
+pub mod heal;
 pub mod index;
 pub mod presence;
 pub mod pull;
@@ -12,12 +13,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sync_core::protocol::{
-    Batch, EpochInfo, MIN_VERSION, PageLimits, Receipt, ScopeSet, SyncRequest, SyncResponse, VERSION,
-    VersionRange, limits,
+    Batch, Epoch, EpochInfo, HealAnswer, HealQuestion, MIN_VERSION, PageLimits, Receipt, ScopeSet,
+    SyncRequest, SyncResponse, VERSION, VersionRange, limits,
 };
 
+use crate::clock;
 use crate::documents::Documents;
 use crate::ingest::{Ingest, IngestError, Sender};
+use crate::realm;
 use crate::store::Store;
 use cursor::{Cursor, InvalidCursor, SetId};
 use index::LogIndex;
@@ -34,7 +37,9 @@ pub struct Exchange {
     /// The log in short.
     pub index: RwLock<LogIndex>,
     /// Which life of the store this is.
-    pub epoch: EpochInfo,
+    epoch: RwLock<EpochInfo>,
+    /// The last log position when the store was opened.
+    opened_at: u64,
     /// What cursors are sealed with.
     pub cursor_key: [u8; 32],
     /// When each device was last here.
@@ -78,8 +83,9 @@ impl Exchange {
         Ok(Self {
             store,
             ingest,
+            opened_at: index.head(),
             index: RwLock::new(index),
-            epoch,
+            epoch: RwLock::new(epoch),
             cursor_key,
             presence: Presence::default(),
             sets: RwLock::default(),
@@ -107,10 +113,11 @@ impl Exchange {
         if request.push.len() > limits::PUSH_BATCHES {
             return Err(ExchangeError::TooManyBatches);
         }
-        let cursor = match &request.cursor {
+        let given = match &request.cursor {
             Some(bytes) => Cursor::open(bytes, &self.cursor_key, sender.device)?,
             None => Cursor::START,
         };
+        let cursor = self.rewound(given.clone(), request.epoch, now_ms).await?;
         let (receipts, own) = self.push(sender, &request.push.into(), now_ms).await?;
         self.presence.saw(
             sender.device,
@@ -130,10 +137,11 @@ impl Exchange {
                 .short();
             (ours != theirs).then_some(ours)
         });
-        let moved = page.cursor != cursor || request.cursor.is_none();
+        let moved = page.cursor != given || request.cursor.is_none();
+        let heal = self.heal(sender, request.heal).await?;
         Ok(SyncResponse {
             v: VERSION,
-            epoch: self.epoch,
+            epoch: self.epoch(),
             server_time_ms: now_ms,
             token: None,
             receipts,
@@ -141,11 +149,7 @@ impl Exchange {
             cursor: moved.then(|| page.cursor.seal(&self.cursor_key, sender.device)),
             digest,
             more: page.more,
-            heal: request
-                .heal
-                .iter()
-                .map(|_| sync_core::protocol::HealAnswer::NotYet)
-                .collect(),
+            heal,
             backoff_ms: None,
             versions: (request.v != VERSION).then_some(VersionRange {
                 min: MIN_VERSION,
@@ -154,6 +158,85 @@ impl Exchange {
             flags: None,
             access_token: None,
         })
+    }
+
+    /// Which life of the store this is.
+    pub fn epoch(&self) -> EpochInfo {
+        *self.epoch.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The cursor, sent back to where the log that it was made for and the log of this store part.
+    async fn rewound(
+        &self,
+        cursor: Cursor,
+        theirs: Option<Epoch>,
+        now_ms: i64,
+    ) -> Result<Cursor, ExchangeError> {
+        let current = self.epoch().id;
+        let Some(theirs) = theirs else {
+            return Ok(cursor);
+        };
+        let head = self.index.read().unwrap_or_else(PoisonError::into_inner).head();
+        let reaches = cursor.backfill.as_ref().map_or(0, |backfill| backfill.until);
+        let beyond = cursor.position.max(reaches) > head;
+        if theirs == current && !beyond {
+            return Ok(cursor);
+        }
+        let current = if theirs == current {
+            // This very life of the store gave out a position that it does not have: its file was put back in time.
+            self.branch(now_ms).await?
+        } else {
+            current
+        };
+        let shared = self
+            .store
+            .read_blocking(|conn| realm::shared_with(conn, current, theirs))
+            .map_err(internal)?;
+        Ok(shared.map_or(Cursor::START, |shared| Cursor {
+            position: cursor.position.min(shared),
+            set: cursor.set,
+            backfill: None,
+        }))
+    }
+
+    /// Begins a new epoch for a store that was put back without saying so.
+    async fn branch(&self, now_ms: i64) -> Result<Epoch, ExchangeError> {
+        let (fresh, at): ([u8; 8], u64) = (clock::random(), self.opened_at);
+        tracing::warn!(at, "the store was put back in time: a new epoch begins");
+        let written = self.store.write(move |tx| {
+            realm::branch(tx, fresh, at, now_ms)?;
+            realm::info(tx).map_err(|_| rusqlite::Error::InvalidQuery)
+        });
+        let info = written.await.map_err(|_| ExchangeError::Busy)?;
+        *self.epoch.write().unwrap_or_else(PoisonError::into_inner) = info.epoch;
+        Ok(info.epoch.id)
+    }
+
+    async fn heal(
+        self: &Arc<Self>,
+        sender: &Arc<Sender>,
+        questions: Vec<HealQuestion>,
+    ) -> Result<Vec<HealAnswer>, ExchangeError> {
+        if questions.is_empty() {
+            return Ok(Vec::new());
+        }
+        if questions.len() > limits::HEAL_SCOPES {
+            return Err(ExchangeError::TooManyBatches);
+        }
+        let (this, sender) = (Arc::clone(self), Arc::clone(sender));
+        let answers = self.ingest.workers.run(move || {
+            let index = this.index.read().unwrap_or_else(PoisonError::into_inner);
+            this.store.read_blocking(|conn| {
+                let healer = heal::Healer {
+                    conn,
+                    index: &index,
+                    set: &sender.access.set,
+                    master: &this.ingest.master,
+                };
+                healer.answers(&questions)
+            })
+        });
+        answers.await.map_err(internal)?.map_err(internal)
     }
 
     async fn push(

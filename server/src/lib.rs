@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod catalogue;
 pub mod clock;
 pub mod commands;
@@ -29,6 +30,7 @@ pub mod quarantine;
 pub mod rate;
 pub mod realm;
 pub mod records;
+pub mod restore;
 pub mod rows;
 pub mod serve;
 pub mod session;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sync_core::ids::{AccountId, DeviceId, RealmId, UnitId};
-use sync_core::protocol::{Epoch, EpochInfo};
+use sync_core::protocol::{Epoch, EpochBranch, EpochInfo};
 use sync_core::signature::PublicKey;
 
 use crate::policy::{Grant, Personal, Role};
@@ -83,9 +83,49 @@ pub fn info(conn: &Connection) -> Result<RealmInfo, RealmError> {
         id: RealmId::from_bytes(id),
         epoch: EpochInfo {
             id: Epoch(epoch),
-            parent: None,
+            parent: parent_of(conn, Epoch(epoch))?,
         },
     })
+}
+
+fn parent_of(conn: &Connection, epoch: Epoch) -> rusqlite::Result<Option<EpochBranch>> {
+    conn.prepare_cached("SELECT parent, at FROM epoch WHERE id = ?")?
+        .query_row([epoch.0], |row| {
+            Ok(EpochBranch {
+                id: Epoch(row.get(0)?),
+                at: row.get(1)?,
+            })
+        })
+        .optional()
+}
+
+/// Begins a new life of the store, which shares its log with the one before up to `at`.
+///
+/// # Errors
+/// The store's.
+pub fn branch(tx: &Transaction<'_>, epoch: [u8; 8], at: u64, now_ms: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "INSERT INTO epoch (id, parent, at, began_at) SELECT ?, value, ?, ? FROM meta WHERE key = 'epoch'",
+        params![epoch, at, now_ms],
+    )?;
+    tx.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", [epoch])?;
+    Ok(())
+}
+
+/// Up to which position the log is that of an earlier epoch; `None` if this store does not come from it.
+///
+/// # Errors
+/// The store's.
+pub fn shared_with(conn: &Connection, current: Epoch, earlier: Epoch) -> rusqlite::Result<Option<u64>> {
+    let (mut epoch, mut shared) = (current, u64::MAX);
+    while epoch != earlier {
+        let Some(branch) = parent_of(conn, epoch)? else {
+            return Ok(None);
+        };
+        shared = shared.min(branch.at);
+        epoch = branch.id;
+    }
+    Ok(Some(shared))
 }
 
 fn meta<T: rusqlite::types::FromSql>(conn: &Connection, key: &str) -> rusqlite::Result<Option<T>> {

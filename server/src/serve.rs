@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::backup;
 use crate::http::router;
 use crate::snapshots;
 
@@ -27,6 +28,7 @@ pub async fn serve(
     let beside = [
         tokio::spawn(write_presence(Arc::clone(&app))),
         tokio::spawn(make_snapshots(Arc::clone(&app))),
+        tokio::spawn(make_backups(Arc::clone(&app))),
     ];
     let served = axum::serve(
         listener,
@@ -46,6 +48,30 @@ async fn write_presence(app: Arc<App>) {
         app.flush_presence().await;
         if let Err(error) = app.reload_token_keys() {
             tracing::warn!(%error, "the keys in the directory cannot be used");
+        }
+    }
+}
+
+async fn make_backups(app: Arc<App>) {
+    let Some(dir) = app.config.backup_dir.clone() else {
+        return;
+    };
+    let mut ticks = tokio::time::interval(Duration::from_secs(app.config.backup_every_s.max(1)));
+    loop {
+        ticks.tick().await;
+        let (app, dir) = (Arc::clone(&app), dir.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            backup::next_of_series(
+                app.store().path(),
+                &dir,
+                app.config.backup_keep,
+                app.clock.now_ms(),
+            )
+        });
+        match made.await {
+            Ok(Ok(path)) => tracing::info!(path = %path.display(), "a backup was made"),
+            Ok(Err(error)) => tracing::error!(%error, "no backup was made"),
+            Err(error) => tracing::error!(%error, "no backup was made"),
         }
     }
 }

@@ -153,6 +153,17 @@ impl Document {
         changes
     }
 
+    /// Every change but the genesis that `heads` do not cover, in causal order; `None` when one of them is not here.
+    pub fn changes_since(&self, heads: &[ChangeHash]) -> Option<Vec<Change>> {
+        // automerge would take an unknown head for none at all.
+        if !heads.iter().all(|head| self.history.contains(head)) {
+            return None;
+        }
+        let mut changes = self.doc.get_changes(heads);
+        changes.retain(|change| change.actor_id().to_bytes() != GENESIS_ACTOR);
+        Some(changes)
+    }
+
     /// Writes one edit as one change of `author`; `None` when it says what the document already says.
     ///
     /// The caller has already checked the edit ([`crate::edit::Edit::prepare`]).

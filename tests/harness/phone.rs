@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use sync_core::edit::{AssistanceField, Edit, NewAssistance, Personal};
 use sync_core::ids::{RecordId, UnitId};
-use sync_core::local_store::{ListQuery, LocalStore};
+use sync_core::local_store::{ListQuery, LocalStore, Update};
 use sync_core::protocol::{Body, SyncResponse, decode_response};
 use sync_core::record::{Assistance, RetractReason, Stage};
 use sync_core::replica::{ExchangeId, Identity, Received, Replica, ReplicaError, SetAside};
@@ -65,6 +65,18 @@ impl Phone {
             replica: Some(Replica::open(store, self.identity.clone()).unwrap()),
             late: None,
         }
+    }
+
+    /// Goes on with the documents of `older`, and still believes to have everything that it has now.
+    pub fn forget_down_to(&mut self, older: Self) {
+        let state = self.store_state();
+        let mut store = older.replica.unwrap().into_store();
+        let update = Update {
+            state,
+            ..Update::default()
+        };
+        store.apply(&update).unwrap();
+        self.replica = Some(Replica::open(store, self.identity.clone()).unwrap());
     }
 
     /// Edits that the server refused.

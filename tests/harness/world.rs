@@ -1,13 +1,16 @@
 //! The world: a server on a file of its own, the time, and the chance.
 
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use langso_server::backup::back_up;
 use langso_server::documents::Documents;
 use langso_server::exchange::{Exchange, ExchangeError};
 use langso_server::ingest::{Ingest, Sender};
 use langso_server::policy::{Access, Grant};
 use langso_server::realm::{self, Account, Device};
+use langso_server::restore::restore;
 use langso_server::store::Store;
 use langso_server::tree::Tree;
 use langso_server::verify::{Report, verify};
@@ -15,7 +18,7 @@ use langso_server::workers::Workers;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sync_core::ids::{AccountId, Class, DeviceId, Month, RealmId, Scope, UnitId};
-use sync_core::protocol::{Body, Epoch, EpochInfo, ScopeSet, decode_request, encode_response};
+use sync_core::protocol::{Body, ScopeSet, decode_request, encode_response};
 use sync_core::replica::Identity;
 use sync_core::seal::MasterKey;
 use sync_core::signature::DeviceKey;
@@ -73,17 +76,37 @@ impl World {
             documents: Documents::new(NonZeroUsize::new(2_000).unwrap()),
             workers: Workers::new(2),
         });
-        let epoch = EpochInfo {
-            id: Epoch([1; 8]),
-            parent: None,
-        };
         let id = self.realm;
         store
-            .write_blocking(move |tx| realm::init(tx, id, epoch.id.0))
+            .write_blocking(move |tx| realm::init(tx, id, [1; 8]))
             .unwrap();
+        let epoch = store.read_blocking(realm::info).unwrap().epoch;
         self.exchange = Some(Arc::new(
             Exchange::open(store, ingest, epoch, self.cursor_key).unwrap(),
         ));
+    }
+
+    /// Makes a backup while the server runs.
+    pub fn back_up(&self, name: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        back_up(self.server().store.path(), &path).unwrap();
+        path
+    }
+
+    /// `langso restore`.
+    pub fn restore(&mut self, backup: &Path) {
+        let store = self.exchange.take().unwrap().store.path().to_owned();
+        let mut epoch = [0; 8];
+        self.rng.fill_bytes(&mut epoch);
+        restore(&store, backup, epoch, self.now_ms).unwrap();
+        self.start_server();
+    }
+
+    /// Somebody stops the server and copies an old file over the store, without a word.
+    pub fn copy_back(&mut self, backup: &Path) {
+        let store = self.exchange.take().unwrap().store.path().to_owned();
+        std::fs::copy(backup, &store).unwrap();
+        self.start_server();
     }
 
     pub fn server(&self) -> &Arc<Exchange> {

@@ -26,6 +26,24 @@ pub struct Serve {
     /// A TOML file with settings.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Make backups here while the server runs.
+    #[arg(long)]
+    backup_dir: Option<PathBuf>,
+    /// How often, such as 6h or 30m.
+    #[arg(long, value_parser = seconds)]
+    backup_every: Option<u64>,
+    /// How many of them to keep.
+    #[arg(long)]
+    backup_keep: Option<usize>,
+}
+
+/// A length of time as people write it, in seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let length: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let seconds = u64::try_from(length.as_secs())
+        .ok()
+        .filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| "at least a second".to_owned())
 }
 
 impl Serve {
@@ -33,6 +51,9 @@ impl Serve {
         let overrides = Overrides {
             data: self.data,
             listen: self.listen,
+            backup_dir: self.backup_dir,
+            backup_every_s: self.backup_every,
+            backup_keep: self.backup_keep,
         };
         let config = Config::load(self.config.as_deref(), &overrides)?;
         telemetry::start(&config);

@@ -370,27 +370,33 @@ impl Builder<'_> {
         if !self.request.set.personal_read {
             return Ok(Vec::new());
         }
-        let mut statement = self.conn.prepare_cached(
-            "SELECT record, wrapped FROM record_key WHERE document = ? AND position > ? AND position <= ?",
-        )?;
-        let rows = statement.query_map(params![document, after, until], |row| {
-            Ok((
-                RecordId::from_bytes(row.get(0)?),
-                row.get_ref(1)?.as_blob()?.to_vec(),
-            ))
-        })?;
-        let mut keys = Vec::new();
-        for row in rows {
-            let (record, wrapped) = row?;
-            // A key that does not unwrap is a damaged row; the record stays readable but for its sealed fields.
-            keys.extend(
-                self.request
-                    .master
-                    .unwrap_key(&wrapped, record)
-                    .ok()
-                    .map(|key| ListedKey { record, key }),
-            );
-        }
-        Ok(keys)
+        listed_keys(self.conn, self.request.master, document, after, until)
     }
+}
+
+/// Keys of the records of a document that were created in `(after, until]`. Who may have them is decided before.
+pub(super) fn listed_keys(
+    conn: &Connection,
+    master: &MasterKey,
+    document: i64,
+    after: u64,
+    until: u64,
+) -> Result<Vec<ListedKey>, ReplayError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT record, wrapped FROM record_key WHERE document = ? AND position > ? AND position <= ?",
+    )?;
+    let rows = statement.query_map(params![document, after, until], |row| {
+        Ok((
+            RecordId::from_bytes(row.get(0)?),
+            row.get_ref(1)?.as_blob()?.to_vec(),
+        ))
+    })?;
+    let mut keys = Vec::new();
+    for row in rows {
+        let (record, wrapped) = row?;
+        // A key that does not unwrap is a damaged row; the record stays readable but for its sealed fields.
+        let key = master.unwrap_key(&wrapped, record).ok();
+        keys.extend(key.map(|key| ListedKey { record, key }));
+    }
+    Ok(keys)
 }

@@ -26,6 +26,8 @@ pub(super) struct Healing {
     /// Documents about whose heads the server is to be asked.
     pub(super) documents: BTreeSet<DocumentId>,
     attempts: u32,
+    /// Something was healed, and nobody has compared since.
+    pub(super) unproven: bool,
     /// Questions about documents that got no answer, in a row.
     unanswered: u32,
 }
@@ -33,7 +35,7 @@ pub(super) struct Healing {
 impl Healing {
     /// Both sides agreed: the next difference is a new one.
     pub(super) fn settle(&mut self, state: &SyncState) {
-        if !state.diverged && self.documents.is_empty() {
+        if !state.diverged && !self.unproven && self.documents.is_empty() {
             self.attempts = 0;
         }
     }
@@ -43,11 +45,13 @@ impl<S: LocalStore> Replica<S> {
     /// Whether the next request asks something.
     pub(super) fn heals(&self) -> bool {
         !self.healing.documents.is_empty()
+            || self.healing.unproven
             || (self.state.diverged && self.state.complete && self.healing.attempts < ATTEMPTS)
     }
 
     /// The questions of the next request.
     pub(super) fn heal_questions(&mut self, settled: bool) -> Result<Vec<HealQuestion>, S> {
+        self.healing.unproven = false;
         let documents: Vec<DocumentId> = self
             .healing
             .documents
@@ -58,7 +62,7 @@ impl<S: LocalStore> Replica<S> {
         if !documents.is_empty() {
             return documents.into_iter().map(|id| self.heads_of(id)).collect();
         }
-        if !settled || !self.heals() {
+        if !settled || !self.state.diverged || self.healing.attempts >= ATTEMPTS {
             return Ok(Vec::new());
         }
         self.healing.attempts += 1;
@@ -109,7 +113,9 @@ impl<S: LocalStore> Replica<S> {
                 stage.keys.extend(keys.iter().map(unlisted));
                 let at_ms = stage.at_ms;
                 let staged = self.staged(stage, *document)?;
-                staged.merge(&chunks, at_ms, rng).map_err(ReplicaError::Answer)?;
+                staged
+                    .merge(&chunks, at_ms, rng)
+                    .map_err(|_| ReplicaError::Answer("changes"))?;
                 staged.open.confirmed_heads = staged.open.true_heads();
                 staged.moved = true;
                 stage.healed = true;
@@ -200,6 +206,9 @@ impl super::open::OpenDocument {
     /// The heads of the confirmed changes as the document itself tells them, whatever was written down about it.
     pub(super) fn true_heads(&self) -> BTreeSet<ChangeHash> {
         let pending: BTreeSet<ChangeHash> = self.pending.iter().map(|change| change.hash).collect();
-        self.document.history().heads_without(&pending)
+        let mut heads = self.document.history().heads_without(&pending);
+        // A document that holds nothing counts as none.
+        heads.remove(&Document::genesis_hash(self.document.id()));
+        heads
     }
 }

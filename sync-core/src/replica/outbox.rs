@@ -36,6 +36,8 @@ pub(super) struct Outbox {
     pub(super) offering: Vec<DocumentId>,
     /// Documents whose changes stand on others that the server does not have: sent again when something came for them.
     pub(super) waiting: BTreeSet<DocumentId>,
+    /// Documents whose changes go out one by one, so that those which stand on nothing missing get through.
+    pub(super) single: BTreeSet<DocumentId>,
     /// Why the server does not take an offered change.
     pub(super) refused_offers: BTreeMap<ChangeHash, String>,
     /// Rebases since something was confirmed: an exchange that only ever leads to another one has to end.
@@ -106,9 +108,14 @@ impl<S: LocalStore> Replica<S> {
         room: &mut Room,
         batches: &mut Vec<(Batch, SentBatch)>,
     ) -> Result<bool, S> {
+        let most = if self.outbox.single.contains(&id) {
+            1
+        } else {
+            limits::BATCH_CHANGES
+        };
         let mut rest = changes.as_slice();
         while !rest.is_empty() && room.bytes > 0 && room.batches > 0 {
-            let (now, later) = rest.split_at(fitting(rest, room.bytes.min(limits::BATCH_BYTES)));
+            let (now, later) = rest.split_at(fitting(rest, most, room.bytes.min(limits::BATCH_BYTES)));
             room.bytes = room
                 .bytes
                 .saturating_sub(now.iter().map(|change| change.bytes.len()).sum());
@@ -191,10 +198,10 @@ fn creates(chunk: &[u8]) -> bool {
         .is_ok_and(|header| header.object == Some((header.actor, header.start_op)))
 }
 
-/// How many of `changes` go into one batch of at most `bytes`: at least one, whatever its size.
+/// How many of `changes` go into one batch of at most `most` changes and `bytes`: at least one, whatever its size.
 ///
 /// A batch is of one day, as rights are: when one ended in between, what was made before is not refused with the rest.
-fn fitting(changes: &[Outgoing], bytes: usize) -> usize {
+fn fitting(changes: &[Outgoing], most: usize, bytes: usize) -> usize {
     let mut sum = 0;
     let fits = |change: &&Outgoing| {
         sum += change.bytes.len();
@@ -203,7 +210,7 @@ fn fitting(changes: &[Outgoing], bytes: usize) -> usize {
     let day = changes.first().map(day_made);
     changes
         .iter()
-        .take(limits::BATCH_CHANGES)
+        .take(most)
         .take_while(|change| Some(day_made(change)) == day)
         .take_while(fits)
         .count()

@@ -7,6 +7,7 @@ use rand_core::CryptoRng;
 use super::outbox::SentBatch;
 use super::staged::Staged;
 use super::{Replica, ReplicaError, Result, random};
+use crate::admission::Refusal;
 use crate::ids::{ActorId, ChangeHash, Class, DocumentId, Month, RecordId, Scope};
 use crate::local_store::{LocalStore, Offer, SyncState, Update};
 use crate::protocol::{Item, ListedKey, Receipt, SyncResponse};
@@ -27,6 +28,8 @@ pub(super) struct Stage {
     pub(super) at_ms: i64,
     /// Documents whose changes stand on something that the server does not have.
     pub(super) waiting: BTreeSet<DocumentId>,
+    /// Documents whose changes are to be sent one by one.
+    single: BTreeSet<DocumentId>,
     /// Documents about which the server is to be asked.
     pub(super) suspect: BTreeSet<DocumentId>,
     refused_offers: BTreeMap<ChangeHash, String>,
@@ -39,6 +42,24 @@ pub(super) struct Stage {
 pub(super) struct Counts {
     pub(super) confirmed: usize,
     pub(super) refused: usize,
+}
+
+impl Stage {
+    /// What does not fit onto what is here is no reason to stop: the server is asked about the document.
+    pub(super) fn doubt(
+        &mut self,
+        id: DocumentId,
+        merged: std::result::Result<(), Refusal>,
+    ) -> std::result::Result<(), &'static str> {
+        match merged {
+            Ok(()) => Ok(()),
+            Err(Refusal::MissingDeps(_) | Refusal::ActorFork { .. }) => {
+                self.suspect.insert(id);
+                Ok(())
+            }
+            Err(Refusal::Quarantined(_) | Refusal::Rejected(_)) => Err("changes"),
+        }
+    }
 }
 
 impl<S: LocalStore> Replica<S> {
@@ -84,7 +105,8 @@ impl<S: LocalStore> Replica<S> {
         self.store.apply(&update).map_err(ReplicaError::Store)?;
         let boards = |id: &DocumentId| id.class() == Class::Board;
         self.arrivals |= stage.documents.keys().any(boards);
-        let rebased = stage.documents.values().any(|staged| staged.rebased);
+        let rebased = stage.documents.values().any(|staged| staged.rebased)
+            || !stage.single.is_subset(&self.outbox.single);
         self.settle(stage, update)?;
         Ok((counts, rebased))
     }
@@ -114,7 +136,9 @@ impl<S: LocalStore> Replica<S> {
                 let patient = state
                     .restored_at_ms
                     .is_some_and(|at_ms| stage.at_ms - at_ms < PATIENCE_MS);
-                if patient {
+                if patient && batch.changes.len() > 1 {
+                    stage.single.insert(id);
+                } else if patient {
                     stage.waiting.insert(id);
                 } else {
                     stage.suspect.insert(id);
@@ -162,7 +186,7 @@ impl<S: LocalStore> Replica<S> {
                 let chunks: Vec<&[u8]> = changes.iter().map(|chunk| chunk.as_slice()).collect();
                 stage.keys.extend(keys.iter().map(unlisted));
                 let merged = self.staged(stage, *document)?.merge(&chunks, at_ms, rng);
-                merged.map_err(ReplicaError::Answer)
+                stage.doubt(*document, merged).map_err(ReplicaError::Answer)
             }
             Item::Snapshot {
                 document,
@@ -173,7 +197,7 @@ impl<S: LocalStore> Replica<S> {
                 let taken = self
                     .staged(stage, *document)?
                     .take_snapshot(*document, bytes, at_ms, rng);
-                taken.map_err(ReplicaError::Answer)
+                stage.doubt(*document, taken).map_err(ReplicaError::Answer)
             }
             // The scope set says the same; what has no receipt stays.
             Item::Gone { scope: Scope { .. } } => Ok(()),
@@ -270,7 +294,9 @@ impl<S: LocalStore> Replica<S> {
         if offered {
             self.outbox.offering = self.store.offering().map_err(ReplicaError::Store)?;
         }
+        self.outbox.single.extend(stage.single);
         self.outbox.waiting.extend(stage.waiting);
+        self.healing.unproven |= stage.healed;
         self.outbox.refused_offers.extend(stage.refused_offers);
         self.healing.documents.extend(stage.suspect);
         self.healing.settle(&update.state);

@@ -93,7 +93,7 @@ impl Staged {
         chunks: &[&[u8]],
         at_ms: i64,
         rng: &mut impl CryptoRng,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Refusal> {
         let own: Vec<(ChangeHash, RecordId)> = self
             .open
             .pending
@@ -106,9 +106,9 @@ impl Staged {
             Err(Refusal::ActorFork { actor, seq }) if !self.open.pending.is_empty() => {
                 self.forked = Some((actor, seq));
                 self.rebase(&fresh_actor(rng));
-                self.merge_as_it_is(chunks).map_err(|_| "changes")
+                self.merge_as_it_is(chunks)
             }
-            merged => merged.map_err(|_| "changes"),
+            merged => merged,
         }
     }
 
@@ -134,8 +134,8 @@ impl Staged {
         bytes: &[u8],
         at_ms: i64,
         rng: &mut impl CryptoRng,
-    ) -> Result<(), &'static str> {
-        let snapshot = Document::load(id, bytes).map_err(|_| "snapshot")?;
+    ) -> Result<(), Refusal> {
+        let snapshot = Document::load(id, bytes).map_err(|_| Refusal::Rejected("snapshot"))?;
         if self.open.document.history().len() > 1 {
             // Something is here already: what the snapshot adds to it is merged like any other changes.
             let changes = snapshot.changes();
@@ -225,7 +225,7 @@ impl Staged {
             .aside
             .retain(|change| !theirs.history().contains(&change.hash));
         self.rebuild(changes, lost, actor);
-        self.open.confirmed_heads = theirs.heads().into_iter().collect();
+        self.open.confirmed_heads = self.open.true_heads();
         self.snapshot = Some(theirs.save());
         self.new.clear();
         self.open.loose = 0;

@@ -1,0 +1,57 @@
+//! `langso backup` and `langso restore`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{DataDir, say};
+use crate::app::{lock, store_path};
+use crate::backup::back_up;
+use crate::clock::{self, Clock};
+use crate::keys::{Keys, Missing};
+use crate::restore::restore;
+
+/// Copy the store into one file, while the server goes on. The keys are not in it: keep them elsewhere.
+#[derive(Debug, clap::Args)]
+pub struct Backup {
+    #[command(flatten)]
+    data: DataDir,
+    /// The file, which must not exist.
+    file: PathBuf,
+}
+
+/// Put a backup in the place of the store. The server must be stopped; phones bring back what they had delivered since.
+#[derive(Debug, clap::Args)]
+pub struct Restore {
+    #[command(flatten)]
+    data: DataDir,
+    /// The backup.
+    file: PathBuf,
+}
+
+impl Backup {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        back_up(&store_path(&self.data.path), &self.file)?;
+        let keys = self.data.path.join("keys");
+        say(format_args!(
+            "{} written; keep {} in another place",
+            self.file.display(),
+            keys.display()
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Restore {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let _lock = lock(&self.data.path)?;
+        // Without its keys nobody reads what is sealed, and every phone would have to be enrolled again.
+        Keys::open(&self.data.path.join("keys"), Missing::Refuse, clock::fill)?;
+        let now_ms = Clock::system().now_ms();
+        let done = restore(&store_path(&self.data.path), &self.file, clock::random(), now_ms)?;
+        say(format_args!("restored up to log position {}", done.at));
+        if let Some(kept) = done.kept {
+            say(format_args!("the store that was there is {}", kept.display()));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
