@@ -230,6 +230,14 @@ pub struct Head {
     pub hash: [u8; 32],
 }
 
+impl Head {
+    /// Of a chain without a row.
+    pub const NONE: Head = Head {
+        position: 0,
+        hash: [0; 32],
+    };
+}
+
 impl std::fmt::Display for Head {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
@@ -326,10 +334,7 @@ pub fn head(conn: &Connection) -> rusqlite::Result<Head> {
             })
         })
         .optional()?;
-    Ok(last.unwrap_or(Head {
-        position: 0,
-        hash: [0; 32],
-    }))
+    Ok(last.unwrap_or(Head::NONE))
 }
 
 /// Rows after a position, at most `limit`, oldest first.
@@ -362,10 +367,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
 /// # Errors
 /// [`Broken`].
 pub fn verify(conn: &Connection, expected: Option<Head>) -> Result<Head, Broken> {
-    let mut at = Head {
-        position: 0,
-        hash: [0; 32],
-    };
+    let mut at = Head::NONE;
     let mut found = expected.is_none_or(|expected| expected == at);
     let mut statement = conn.prepare(
         "SELECT position, at, account, origin, act, subject, before, after, hash FROM audit ORDER BY position",

@@ -7,7 +7,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use serde_json::json;
 
+use crate::audit::{self, Act, By, Head};
 use crate::backup::{self, BackupError, sync_dir, with_suffix};
 use crate::log;
 use crate::realm;
@@ -55,11 +57,20 @@ pub fn restore(store: &Path, backup: &Path, epoch: [u8; 8], now_ms: i64) -> Resu
         remove(&with_suffix(&fresh, suffix)).map_err(io)?;
     }
     std::fs::copy(backup, &fresh).map_err(io)?;
+    let replaced = audit_head(store);
     let at = {
         let opened = Store::open(&fresh)?;
         let branched = opened.write_blocking(move |tx| {
             let at = log::head(tx)?;
-            realm::branch(tx, epoch, at, now_ms).map(|()| at)
+            realm::branch(tx, epoch, at, now_ms)?;
+            // What was done since the backup is gone from this chain: it says where the other one ended.
+            let restored = audit::Change {
+                subject: "store".to_owned(),
+                before: replaced.map(|head| json!({ "audit": head.to_string() })),
+                after: Some(json!({ "audit": audit::head(tx)?.to_string(), "position": at })),
+            };
+            audit::record(tx, &By::console(now_ms), Act::Restored, &restored)?;
+            Ok(at)
         });
         branched.map_err(|error: WriteError<rusqlite::Error>| RestoreError::Failed(error.to_string()))?
     };
@@ -68,6 +79,12 @@ pub fn restore(store: &Path, backup: &Path, epoch: [u8; 8], now_ms: i64) -> Resu
     std::fs::rename(&fresh, store).map_err(io)?;
     sync_dir(store).map_err(io)?;
     Ok(Restored { at, kept })
+}
+
+/// Where the audit of the store that is there ends, if that can be read.
+fn audit_head(store: &Path) -> Option<Head> {
+    let conn = Connection::open_with_flags(store, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    audit::head(&conn).ok()
 }
 
 fn check_owner(backup: &Path) -> Result<(), RestoreError> {

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::accounts::at_console;
 use super::{DataDir, say};
-use crate::app::{lock, store_path};
+use crate::app::{lock, open_data, store_path};
+use crate::audit::{self, Act};
 use crate::backup::back_up;
 use crate::clock::{self, Clock};
 use crate::keys::{Keys, Missing};
@@ -30,13 +32,27 @@ pub struct Restore {
 
 impl Backup {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        back_up(&store_path(&self.data.path), &self.file)?;
+        let path = store_path(&self.data.path);
+        // Before the copy, so that the copy says where its audit ends.
+        let head = if path.exists() {
+            let (store, _) = open_data(&self.data.path)?;
+            let by = at_console();
+            let done = audit::Change::of("store");
+            store.write_blocking(move |tx| {
+                audit::record(tx, &by, Act::BackedUp, &done)?;
+                audit::head(tx)
+            })?
+        } else {
+            audit::Head::NONE
+        };
+        back_up(&path, &self.file)?;
         let keys = self.data.path.join("keys");
         say(format_args!(
             "{} written; keep {} in another place",
             self.file.display(),
             keys.display()
         ));
+        say(format_args!("audit head {head}"));
         Ok(ExitCode::SUCCESS)
     }
 }
