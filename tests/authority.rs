@@ -12,6 +12,8 @@ use jiff::civil::date;
 use langso_server::http::routes;
 use langso_server::policy::Role;
 
+use serde_json::json;
+
 use crate::harness::office::{Credentials, Office};
 
 /// Who calls. Every one of them asks about the same hamlet.
@@ -56,7 +58,7 @@ fn row(route: (&'static str, &'static str), asks: &'static str, sends: Sends, an
     }
 }
 
-/// `{hamlet}`, `{member}`, `{target}` and `{device}` in what is asked stand for the hamlet, its member's account, another
+/// `{commune}`, `{record}`, `{directive}` and `{remark}` stand for the hamlet's commune and what is there; `{hamlet}`, `{member}`, `{target}` and `{device}` in what is asked stand for the hamlet, its member's account, another
 /// account of its team and the device of that.
 fn table() -> Vec<Row> {
     use Sends::{Exchange, Form, Json, Nothing};
@@ -227,6 +229,51 @@ fn table() -> Vec<Row> {
             Exchange,
             [401, 200, 200, 200, 200, 200, 200, 200, 200],
         ),
+        row(
+            ("POST", "/v1/conflicts/{record}"),
+            "/v1/conflicts/{record}",
+            Json(r#"{"field":"outcome","value":"hoan_thanh"}"#),
+            [401, 404, 404, 404, 404, 404, 404, 403, 401],
+        ),
+        row(
+            ("GET", "/v1/directives"),
+            "/v1/directives",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 200, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/directives"),
+            "/v1/directives",
+            Json(
+                r#"{"unit":"{commune}","number":"{n}/UBND","title":"Ra quân","urgency":"urgent","signer":"Chủ tịch",
+                    "targets":[{"unit":"{commune}"}],"asks":"report"}"#,
+            ),
+            [401, 404, 200, 404, 404, 404, 404, 403, 401],
+        ),
+        row(
+            ("GET", "/v1/directives/{directive}/acknowledgements"),
+            "/v1/directives/{directive}/acknowledgements",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 404, 403, 401],
+        ),
+        row(
+            ("GET", "/v1/remarks"),
+            "/v1/remarks?unit={hamlet}",
+            Nothing,
+            [401, 200, 200, 200, 200, 200, 404, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/remarks"),
+            "/v1/remarks",
+            Json(r#"{"record":"{record}","kind":"question","words":"Ngày nào?"}"#),
+            [401, 404, 200, 200, 404, 404, 404, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/remarks/{remark}/answers"),
+            "/v1/remarks/{remark}/answers",
+            Json(r#"{"words":"Hôm qua"}"#),
+            [401, 200, 200, 200, 404, 404, 404, 403, 401],
+        ),
         row(("POST", "/v1/token"), "/v1/token", Json("{}"), [400; 9]),
         row(
             ("POST", "/v1/units/changes"),
@@ -276,12 +323,14 @@ fn people() -> People {
         ("suspended", Role::Leader, district),
     ];
     let mut callers = vec![(Credentials::default(), Credentials::default())];
-    let mut member = String::new();
+    let (mut member, mut record) = (String::new(), String::new());
     for (name, role, unit) in roles {
         let account = office.account(name, role, unit);
-        let phone = office.phone(account);
+        let mut phone = office.phone(account);
         if name == "member" {
             member = account.to_string();
+            record = phone.log(hamlet, office.now_ms()).to_string();
+            phone.sync(&office);
         }
         let by_device = phone.credentials();
         let by_session = match name {
@@ -296,7 +345,25 @@ fn people() -> People {
     done.unwrap();
     let target = office.account("target", Role::Member, hamlet);
     let device = office.phone(target).replica.identity().device;
+    let official = &callers[2].0;
+    let said = |path: &str, body: serde_json::Value| {
+        let answer = office.post(path, official, &body);
+        answer.json()["id"].as_str().unwrap().to_owned()
+    };
+    let directive = said(
+        "/v1/directives",
+        json!({ "unit": commune, "number": "1/UBND", "title": "Ra quân", "urgency": "normal", "signer": "Chủ tịch",
+                "targets": [{ "unit": commune }], "asks": "read" }),
+    );
+    let remark = said(
+        "/v1/remarks",
+        json!({ "record": record, "kind": "question", "words": "Ở đâu?" }),
+    );
     let words = vec![
+        ("{commune}", commune.to_string()),
+        ("{record}", record),
+        ("{directive}", directive),
+        ("{remark}", remark),
         ("{hamlet}", hamlet.to_string()),
         ("{member}", member),
         ("{target}", target.to_string()),

@@ -7,10 +7,11 @@ use sync_core::ids::{Class, RecordId, UnitId};
 use sync_core::local_store::ListQuery;
 use sync_core::progress::Due;
 use sync_core::projection::RowChange;
+use sync_core::protocol::Item;
 use sync_core::record::{Acknowledgement, Asks, Relation, RemarkKind, Stage, Targets, Urgency};
 use sync_core::seal::SealedField;
 
-use crate::harness::{Phone, World};
+use crate::harness::{Fate, Phone, World};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -311,4 +312,56 @@ fn a_remark_is_seen_offline_and_answered_and_its_words_are_sealed() {
         0
     );
     assert_eq!(world.verify().problems, []);
+}
+
+/// The classes of the documents that a page brings, in its order.
+fn classes(response: &sync_core::protocol::SyncResponse) -> Vec<Class> {
+    let classes = response.items.iter().filter_map(|item| match item {
+        Item::Tail { document, .. } | Item::Snapshot { document, .. } => Some(document.class()),
+        _ => None,
+    });
+    classes.collect()
+}
+
+#[test]
+fn a_directive_does_not_wait_behind_a_backlog_of_records() {
+    let mut world = World::new(506);
+    let hamlet = World::hamlet(1);
+    let (mut official, mut head) = (official(&mut world), head(&mut world, hamlet));
+    let mut other = world.holder(&[Grant::new(hamlet, Role::Member)], &tree());
+    official.sync(&world);
+    other.sync(&world);
+    for _ in 0..300 {
+        head.log(hamlet, world.now_ms);
+    }
+    head.sync(&world);
+    let draft = draft(&mut official, "1/UBND", Urgency::Flash, None, world.now_ms);
+    official.issue(draft, world.now_ms);
+    official.exchange(&world, Fate::Delivered).unwrap();
+
+    // On a bad network pages are small: the directive is in the first of many, and comes once.
+    let lost = other.exchange(&world, Fate::RequestLost).unwrap();
+    assert_eq!(lost, None);
+    let first = other.look(&world).unwrap();
+    assert_eq!(classes(&first)[0], Class::Board);
+    assert!(first.more, "the backlog takes more than one page");
+    let mut rest = Vec::new();
+    for _ in 0..100 {
+        let page = other.look(&world).unwrap();
+        rest.extend(classes(&page));
+        if !page.more {
+            break;
+        }
+    }
+    assert!(rest.contains(&Class::Ledger) && !rest.contains(&Class::Board));
+    other.sync(&world);
+    assert_eq!(other.rows().len(), 300);
+    assert!(!other.replica().status().diverged);
+
+    // A new phone gets boards before records, too.
+    let mut fresh = world.holder(&[Grant::new(hamlet, Role::Member)], &tree());
+    let first = fresh.look(&world).unwrap();
+    assert_eq!(classes(&first)[0], Class::Board);
+    fresh.sync(&world);
+    assert_eq!(fresh.rows(), other.rows());
 }

@@ -25,6 +25,7 @@ mod directives;
 mod forks;
 mod heal;
 mod hostile;
+mod issuing;
 mod offline;
 mod people;
 mod protocol_document;

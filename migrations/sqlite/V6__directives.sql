@@ -29,6 +29,7 @@ CREATE TABLE directive (
     version    INTEGER NOT NULL,
     digest     BLOB NOT NULL,             -- SHA-256 of the canonical bytes
     number     TEXT NOT NULL,
+    number_key TEXT NOT NULL,             -- unit, year and number: what should be there once
     title      TEXT NOT NULL,
     body       TEXT,
     urgency    TEXT NOT NULL,
@@ -47,7 +48,7 @@ CREATE TABLE directive (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX directive_by_unit ON directive (unit, issued_at DESC, record DESC);
 CREATE INDEX directive_by_version ON directive (directive, version);
-CREATE INDEX directive_by_number ON directive (unit, number);
+CREATE INDEX directive_by_number ON directive (number_key);
 CREATE INDEX directive_by_relation ON directive (relates_to) WHERE relates_to IS NOT NULL;
 CREATE INDEX directive_urgent ON directive (document) WHERE urgency <> 'normal';
 

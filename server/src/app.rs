@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use rusqlite::Connection;
+use sync_core::edit::Edit;
 use sync_core::ids::{AccountId, DeviceId, Month, RealmId};
 use sync_core::protocol::ScopeSet;
 use sync_core::signature::DeviceKey;
@@ -25,6 +26,7 @@ use crate::keys::{self, Keys, KeysError, Missing};
 use crate::policy::{Access, Grant, LATE_DAYS, Past};
 use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
+use crate::replica::{ServerEditError, ServerReplica};
 use crate::session::Attempts;
 use crate::store::{OpenError, Store, WriteError};
 use crate::token::Tokens;
@@ -48,6 +50,8 @@ pub struct App {
     pub realm: RealmId,
     /// Signs enrolments.
     pub realm_key: DeviceKey,
+    /// What people do through the server.
+    pub replica: ServerReplica,
     /// Access tokens.
     pub tokens: Tokens,
     /// The exchange, and the store under it.
@@ -185,8 +189,12 @@ pub fn open_data(data: &Path) -> Result<(Store, Keys), OpenAppError> {
         RealmId::from_parts(Clock::system().now_ms() as u64, clock::random_bits()),
         clock::random(),
     );
+    let key = keys.realm.public();
     store
-        .write_blocking(move |tx| realm::init(tx, id, epoch))
+        .write_blocking(move |tx| {
+            realm::init(tx, id, epoch)?;
+            realm::keep_key(tx, key)
+        })
         .map_err(|error: WriteError<rusqlite::Error>| OpenAppError::Failed(error.to_string()))?;
     Ok((store, keys))
 }
@@ -216,6 +224,7 @@ impl App {
             config,
             clock,
             realm: info.id,
+            replica: ServerReplica::new(info.id, keys.realm.clone()),
             realm_key: keys.realm,
             tokens,
             exchange: Arc::new(exchange),
@@ -226,6 +235,21 @@ impl App {
             authority: RwLock::new(Arc::new(authority)),
             _lock: lock,
         }))
+    }
+
+    /// Makes one edit for somebody who works through the server. Gives the record as it stands then.
+    ///
+    /// # Errors
+    /// [`ServerEditError`]; nothing was changed.
+    pub async fn edit(&self, account: AccountId, edit: &Edit) -> Result<(), ServerEditError> {
+        let access = self.store().read_blocking(|conn| {
+            let authority = self.authority(conn)?;
+            Ok::<_, RealmError>(authority.access(account, self.realm, self.since()))
+        })?;
+        let now_ms = self.clock.now_ms();
+        self.replica
+            .edit(&self.exchange, account, access, edit, now_ms)
+            .await
     }
 
     /// The store.

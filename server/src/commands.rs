@@ -7,6 +7,7 @@ mod catalogue;
 mod demo;
 mod devices;
 mod keys;
+mod receipts;
 mod serve;
 mod storm;
 mod units;
@@ -49,6 +50,8 @@ pub enum Command {
     Backup(backup::Backup),
     /// Put a backup in the place of the store.
     Restore(backup::Restore),
+    /// Export and verify what was said about a directive.
+    Receipts(receipts::Receipts),
     /// Prove that the store holds what its log says, and nothing more.
     Verify(verify::Verify),
     /// Derive every row of the records again from the log.
@@ -94,6 +97,7 @@ impl Command {
             Command::EnrolCodes(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
+            Command::Receipts(command) => command.run(),
             Command::Verify(command) => command.run(),
             Command::Rebuild(command) => command.run(),
         };

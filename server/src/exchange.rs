@@ -196,6 +196,7 @@ impl Exchange {
             position: cursor.position.min(shared),
             set: cursor.set,
             backfill: None,
+            boards: None,
         }))
     }
 
@@ -239,7 +240,11 @@ impl Exchange {
         answers.await.map_err(internal)?.map_err(internal)
     }
 
-    async fn push(
+    /// The way in of every batch, whoever made it. Gives its receipts, and the positions that it took.
+    ///
+    /// # Errors
+    /// [`ExchangeError`]; nothing was stored.
+    pub async fn push(
         &self,
         sender: &Arc<Sender>,
         batches: &Arc<[Batch]>,

@@ -7,13 +7,16 @@ pub mod actor;
 mod admin;
 mod audit;
 mod auth;
+mod conflicts;
 mod devices;
+mod directives;
 mod error;
 mod given;
 mod health;
 mod login;
 mod people;
 mod records;
+mod remarks;
 mod sync;
 mod units;
 
@@ -40,6 +43,8 @@ pub use error::{ApiError, Problem};
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest body of everything but the exchange.
 const BODY_BYTES: usize = 16 * 1024;
+/// Longest body of a directive: its text, escaped, and its targets.
+const DIRECTIVE_BYTES: usize = 64 * 1024;
 
 /// Who may call a route. Deny is the default: a route without a row does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +88,7 @@ pub fn routes() -> Vec<Route> {
         who,
         handler,
     };
+    let issuing = post(directives::issue).layer(DefaultBodyLimit::max(DIRECTIVE_BYTES));
     let exchange = post(sync::sync).layer(DefaultBodyLimit::max(limits::REQUEST_BYTES));
     vec![
         route("GET", "/", Who::Anybody, get(login::home)),
@@ -133,6 +139,28 @@ pub fn routes() -> Vec<Route> {
         ),
         route("GET", "/v1/audit", Who::Manager, get(audit::rows)),
         route("GET", "/v1/conflicts", Who::Reader, get(records::conflicts)),
+        route(
+            "POST",
+            "/v1/conflicts/{record}",
+            Who::Reader,
+            post(conflicts::settle),
+        ),
+        route("GET", "/v1/directives", Who::Reader, get(directives::list)),
+        route("POST", "/v1/directives", Who::Reader, issuing),
+        route(
+            "GET",
+            "/v1/directives/{directive}/acknowledgements",
+            Who::Reader,
+            get(directives::acknowledgements),
+        ),
+        route("GET", "/v1/remarks", Who::Reader, get(remarks::list)),
+        route("POST", "/v1/remarks", Who::Reader, post(remarks::add)),
+        route(
+            "POST",
+            "/v1/remarks/{remark}/answers",
+            Who::Reader,
+            post(remarks::answer),
+        ),
         route("GET", "/v1/counts", Who::Reader, get(records::counts)),
         route("GET", "/v1/devices", Who::Manager, get(devices::list)),
         route(

@@ -403,6 +403,30 @@ pub fn device(conn: &Connection, id: DeviceId) -> rusqlite::Result<Option<Device
     }))
 }
 
+/// The key with which a device signs. The server's own replica is the device that bears the realm's id; it signs with the
+/// realm's key.
+///
+/// # Errors
+/// The store's.
+pub fn signing_key(conn: &Connection, id: DeviceId) -> rusqlite::Result<Option<PublicKey>> {
+    let realm: Option<[u8; 16]> = meta(conn, "realm")?;
+    if realm == Some(id.to_bytes()) {
+        let key: Option<[u8; 32]> = meta(conn, "realm_key")?;
+        return Ok(key.and_then(|key| PublicKey::from_bytes(key).ok()));
+    }
+    Ok(device(conn, id)?.map(|device| device.key))
+}
+
+/// Writes down the key with which the server's own replica signs.
+///
+/// # Errors
+/// The store's.
+pub fn keep_key(tx: &Transaction<'_>, key: PublicKey) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('realm_key', ?)")?
+        .execute([key.to_bytes()])?;
+    Ok(())
+}
+
 /// Adds a device.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
 use sync_core::record::{ConflictValue, Scalar};
 use sync_core::seal::{MasterKey, SealedField, open};
@@ -258,6 +258,44 @@ pub fn personal(
                 .collect())
         })
         .collect()
+}
+
+/// The hamlet of a record, if the permit holds for it.
+///
+/// # Errors
+/// The store's.
+pub fn unit_of(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    record: RecordId,
+) -> rusqlite::Result<Option<UnitId>> {
+    let found = conn
+        .prepare_cached("SELECT unit FROM assistance WHERE record = ?")?
+        .query_row([record.to_bytes()], |row| row.get(0).map(UnitId::from_bytes))
+        .optional()?;
+    Ok(found.filter(|unit| permit.units().contains(unit)))
+}
+
+/// The values of one field in conflict, if the permit holds for its unit.
+///
+/// # Errors
+/// The store's.
+pub fn conflict(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    record: RecordId,
+    field: &str,
+) -> rusqlite::Result<Option<Vec<ConflictValue>>> {
+    let found = conn
+        .prepare_cached(r#"SELECT unit, "values" FROM conflict WHERE record = ? AND field = ?"#)?
+        .query_row(params![record.to_bytes(), field], |row| {
+            let values = minicbor::decode(row.get_ref(1)?.as_blob()?).unwrap_or_default();
+            Ok((UnitId::from_bytes(row.get(0)?), values))
+        })
+        .optional()?;
+    Ok(found
+        .filter(|(unit, _)| permit.units().contains(unit))
+        .map(|(_, values)| values))
 }
 
 /// Fields in conflict, at most `limit`, after a record and field.

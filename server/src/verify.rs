@@ -275,8 +275,8 @@ impl Verifier<'_> {
             changes: &signed,
             keys_digest: delivery.keys_digest,
         };
-        let device = realm::device(self.conn, delivery.device)?;
-        if device.is_none_or(|device| statement.verify(&device.key, &delivery.signature).is_err()) {
+        let key = realm::signing_key(self.conn, delivery.device)?;
+        if key.is_none_or(|key| statement.verify(&key, &delivery.signature).is_err()) {
             faults.push(Fault::Signature(entry.last));
         }
         Ok(faults)

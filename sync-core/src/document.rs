@@ -23,8 +23,9 @@ use automerge::{
     ActorId, Automerge, AutomergeError, Change, ChangeHash, LoadOptions, ObjId, ObjType, ROOT, ReadDoc,
 };
 
-use crate::edit::{Author, Write};
+use crate::edit::{Author, Edit, EditError, Write};
 use crate::ids::DocumentId;
+use crate::seal::RecordKey;
 use history::{History, Node};
 use schema::Schema;
 
@@ -162,6 +163,20 @@ impl Document {
         let mut changes = self.doc.get_changes(heads);
         changes.retain(|change| change.actor_id().to_bytes() != GENESIS_ACTOR);
         Some(changes)
+    }
+
+    /// The change that an edit of `author` makes of this document, which stays as it is; `None` when it says nothing new.
+    ///
+    /// # Errors
+    /// [`crate::edit::EditError`].
+    pub fn written(
+        &self,
+        edit: &Edit,
+        author: &Author,
+        key: Option<&RecordKey>,
+    ) -> Result<Option<Written>, EditError> {
+        let write = edit.prepare(self, author, key)?;
+        Ok(self.clone().write(&write, author))
     }
 
     /// Writes one edit as one change of `author`; `None` when it says what the document already says.

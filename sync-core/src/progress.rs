@@ -59,14 +59,7 @@ impl Progress {
 
     /// When what a directive asks was first done, UTC milliseconds; who has gone further has done it too.
     pub fn finished(&self, asks: Asks) -> Option<i64> {
-        let from = match asks {
-            Asks::Read => Stage::Opened,
-            Asks::Acknowledge => Stage::Acknowledged,
-            Asks::Report => Stage::Done,
-        };
-        let reached = Stage::ALL
-            .iter()
-            .filter(|stage| **stage >= from && **stage <= Stage::Done);
+        let reached = Stage::ALL.iter().filter(|stage| finishes(**stage, asks));
         reached.filter_map(|stage| self.first(*stage)).min()
     }
 
@@ -86,6 +79,16 @@ impl Progress {
             Some(_) | None => Due::Open,
         }
     }
+}
+
+/// Whether to have come so far is to have done what is asked.
+pub fn finishes(stage: Stage, asks: Asks) -> bool {
+    let from = match asks {
+        Asks::Read => Stage::Opened,
+        Asks::Acknowledge => Stage::Acknowledged,
+        Asks::Report => Stage::Done,
+    };
+    (from..=Stage::Done).contains(&stage)
 }
 
 /// The order in which directives are shown: what is open before what is over, then the more urgent, then what is due

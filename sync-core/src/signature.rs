@@ -16,7 +16,7 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::fixed_bytes;
 pub use record::RecordStatement;
-pub use statement::{AssertionStatement, BatchStatement, EnrolmentStatement};
+pub use statement::{AssertionStatement, BatchStatement, EnrolmentStatement, ReceiptsStatement};
 
 /// The signature is not one of this key over this message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

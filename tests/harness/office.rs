@@ -19,10 +19,10 @@ use langso_server::{enrolment, session, units};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use sync_core::edit::{Edit, NewAssistance, Personal};
+use sync_core::edit::{Edit, NewAssistance, NewRemark, Personal};
 use sync_core::ids::{AccountId, DeviceId, RealmId, RecordId, UnitId};
 use sync_core::local_store::{ListQuery, MemoryStore};
-use sync_core::record::Assistance;
+use sync_core::record::{Assistance, RemarkKind, Stage};
 use sync_core::replica::{Identity, Received, Replica};
 use sync_core::seal::SealedField;
 use sync_core::signature::{AssertionStatement, DeviceKey};
@@ -305,6 +305,27 @@ impl OfficePhone {
         self.replica.edit(edit, now_ms, &mut rng)
     }
 
+    /// Says how far a unit has come with a directive, offline.
+    pub fn acknowledge(&mut self, directive: RecordId, unit: UnitId, stage: Stage, now_ms: i64) {
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        self.replica
+            .acknowledge(directive, unit, stage, None, now_ms, &mut rng)
+            .unwrap();
+    }
+
+    /// Answers a remark, offline.
+    pub fn answer(&mut self, unit: UnitId, record: RecordId, remark: RecordId, words: &str, now_ms: i64) {
+        let new = NewRemark {
+            id: RecordId::from_parts(now_ms as u64, self.rng.next_u64().into()),
+            unit,
+            record,
+            kind: RemarkKind::Answer,
+            answers: Some(remark),
+            words: Some(words.to_owned()),
+        };
+        assert!(self.edit(&Edit::Remark(Box::new(new)), now_ms).unwrap());
+    }
+
     /// A fresh token for a signed assertion, as an app gets one whose own has expired.
     pub fn renew(&mut self, office: &Office) {
         let (identity, mut jti) = (self.replica.identity().clone(), [0; 16]);
@@ -328,6 +349,10 @@ impl OfficePhone {
 
     /// One exchange.
     pub fn exchange(&mut self, office: &Office) -> Result<Received, (StatusCode, String)> {
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        self.replica
+            .acknowledge_arrivals(office.now_ms(), &mut rng)
+            .unwrap();
         let exchange = self.replica.next_request(office.now_ms(), None).unwrap();
         let mut request = office
             .request("POST", "/v1/sync", &self.credentials())

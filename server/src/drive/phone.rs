@@ -44,9 +44,17 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// When the server refuses the code, or its word for the enrolment is not good.
     pub async fn enrol(link: Link, code: &str, store: S, seed: u64) -> anyhow::Result<Self> {
+        Self::enrol_at(link, code, store, seed, Clock::system()).await
+    }
+
+    /// The same on a phone whose clock is another.
+    ///
+    /// # Errors
+    /// As [`Phone::enrol`].
+    pub async fn enrol_at(link: Link, code: &str, store: S, seed: u64, clock: Clock) -> anyhow::Result<Self> {
         // Two phones must never draw the same actor: the code is new for each, also where the seed is not.
         let chance = Sha256::digest([&seed.to_be_bytes(), code.as_bytes()].concat());
-        let (mut rng, clock) = (StdRng::from_seed(chance.into()), Clock::system());
+        let mut rng = StdRng::from_seed(chance.into());
         let mut link = link;
         let mut session = opened(Session::open(store, &mut rng))?;
         let call = opened(session.enrol(code))?;
@@ -108,6 +116,20 @@ impl<S: LocalStore> Phone<S> {
             bail!("an edit said nothing new");
         }
         Ok(at_ms)
+    }
+
+    /// Does something else with the replica, offline: the time is the phone's, as is the chance.
+    ///
+    /// # Errors
+    /// What the replica says.
+    pub fn work<T>(
+        &mut self,
+        work: impl FnOnce(&mut Replica<S>, i64, &mut StdRng) -> Result<T, ReplicaError<S::Error>>,
+    ) -> anyhow::Result<T> {
+        let now_ms = self.clock.now_ms();
+        let replica = opened(self.session.replica_mut())?;
+        let worked = tokio::task::block_in_place(|| work(replica, now_ms, &mut self.rng));
+        opened(worked.map_err(SessionError::from))
     }
 
     /// Every record that it shows, with its personal data.

@@ -41,6 +41,9 @@ pub struct Cursor {
     /// What is being fetched to hold another set.
     #[n(2)]
     pub backfill: Option<Backfill>,
+    /// Boards were delivered up to here, ahead of the rest of a backlog.
+    #[n(3)]
+    pub boards: Option<u64>,
 }
 
 /// The way from one scope set to another: documents of the new set that the old one did not cover.
@@ -82,6 +85,7 @@ impl Cursor {
         position: 0,
         set: None,
         backfill: None,
+        boards: None,
     };
 
     /// The bytes for `device`.
@@ -137,6 +141,7 @@ mod tests {
             position: 17,
             set: None,
             backfill: Some(backfill),
+            boards: Some(18),
         };
         let sealed = cursor.seal(&key, device);
         assert_eq!(Cursor::open(&sealed, &key, device), Ok(cursor));
@@ -159,6 +164,7 @@ mod tests {
             position: 10_000_000,
             set: Some(SetId([1; 8])),
             backfill: None,
+            boards: None,
         };
         assert!(cursor.seal(&[7; 32], DeviceId::from_parts(1, 1)).len() <= 32);
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use minicbor::bytes::ByteVec;
 use rusqlite::{Connection, params};
-use sync_core::ids::{DocumentId, RecordId};
+use sync_core::ids::{Class, DocumentId, RecordId};
 use sync_core::protocol::{Item, ListedKey, ScopeSet};
 use sync_core::seal::MasterKey;
 
@@ -21,6 +21,8 @@ use crate::log::{self, Entry, ReplayError};
 
 /// How many entries of each scope are looked at to find the next ones of many.
 const LOOK_AHEAD: usize = 64;
+/// Boards hold few entries: all new ones are looked at.
+const ALL: usize = i64::MAX as usize;
 /// What an item costs besides its changes, about.
 const ITEM_BYTES: usize = 40;
 /// A listed key: record and key.
@@ -117,6 +119,7 @@ impl Builder<'_> {
                     position: until,
                     set: Some(backfill.set),
                     backfill: None,
+                    boards: None,
                 },
                 more,
             ));
@@ -150,6 +153,9 @@ impl Builder<'_> {
     /// Goes on with the log, for documents that the device holds and may still read. True: up to now.
     fn tail(&mut self, cursor: &mut Cursor) -> Result<bool, ReplayError> {
         let head = self.index.head();
+        if !self.boards(cursor)? {
+            return Ok(false);
+        }
         loop {
             let (lasts, complete) = self.next_entries(cursor.position)?;
             let mut documents = HashMap::new();
@@ -163,7 +169,8 @@ impl Builder<'_> {
                         id
                     }
                 };
-                if self.is_delivered(document) && !self.is_own(&entry) {
+                let ahead = document.class() == Class::Board && Some(entry.last) <= cursor.boards;
+                if self.is_delivered(document) && !self.is_own(&entry) && !ahead {
                     if self.room <= 0 {
                         return Ok(false);
                     }
@@ -177,9 +184,49 @@ impl Builder<'_> {
             }
             if complete {
                 // Nothing is owed up to here; but a cursor that says the same in other words would travel for nothing.
+                cursor.boards = None;
                 return Ok(true);
             }
         }
+    }
+
+    /// What is new on boards goes ahead of everything else: a directive does not wait behind a backlog of records. True:
+    /// all of it.
+    fn boards(&mut self, cursor: &mut Cursor) -> Result<bool, ReplayError> {
+        let head = self.index.head();
+        let boards = self
+            .request
+            .set
+            .read
+            .iter()
+            .filter(|scope| scope.class == Class::Board);
+        let boards: Vec<_> = boards.filter_map(|scope| self.index.scope(scope)).collect();
+        let mut after = cursor.boards.unwrap_or(0).max(cursor.position);
+        if boards.iter().all(|state| state.high_water <= after) {
+            return Ok(true);
+        }
+        let mut lasts = Vec::new();
+        for state in &boards {
+            lasts.extend(log::entries_of_scope(self.conn, state.row, after, ALL)?);
+        }
+        lasts.retain(|last| *last <= head);
+        lasts.sort_unstable();
+        for last in lasts {
+            let entry = log::entry_at(self.conn, last)?;
+            let document = log::document_by_row(self.conn, entry.document)?;
+            if self.is_delivered(document) && !self.is_own(&entry) {
+                if self.room <= 0 {
+                    return Ok(false);
+                }
+                after = self.push_entry(document, &entry, after, head)?;
+                cursor.boards = Some(after);
+                if after < entry.last {
+                    return Ok(false);
+                }
+            }
+            (after, cursor.boards) = (last, Some(last));
+        }
+        Ok(true)
     }
 
     fn is_delivered(&self, document: DocumentId) -> bool {
@@ -218,7 +265,7 @@ impl Builder<'_> {
 
     /// Delivers the documents of the new set that the device does not hold. True: all of them.
     fn backfill(&mut self, backfill: &mut Backfill) -> Result<bool, ReplayError> {
-        for (document, row) in self.owed(backfill) {
+        for (document, row) in self.owed(backfill)? {
             let period = period_code(document.period());
             let mut after = match backfill.next {
                 Some(place) if place.document == row => place.after,
@@ -246,8 +293,8 @@ impl Builder<'_> {
         Ok(true)
     }
 
-    /// The documents of a backfill from its place on, newest month first.
-    fn owed(&self, backfill: &Backfill) -> Vec<(DocumentId, i64)> {
+    /// The documents of a backfill from its place on: boards, then the rest, each with the newest month first.
+    fn owed(&self, backfill: &Backfill) -> Result<Vec<(DocumentId, i64)>, ReplayError> {
         let held = self.request.held.as_ref();
         let mut owed: Vec<(DocumentId, i64)> = self
             .index
@@ -255,14 +302,17 @@ impl Builder<'_> {
             .filter(|(document, _)| held.is_none_or(|held| !held.covers(document)))
             .map(|(document, state)| (document, state.row))
             .collect();
-        let order =
-            |document: &DocumentId, row: i64| (std::cmp::Reverse(period_code(document.period())), row);
+        let order = |document: &DocumentId, row: i64| {
+            let month = std::cmp::Reverse(period_code(document.period()));
+            (document.class() != Class::Board, month, row)
+        };
         owed.sort_by_key(|(document, row)| order(document, *row));
         if let Some(place) = &backfill.next {
-            let from = (std::cmp::Reverse(place.period), place.document);
+            let at = log::document_by_row(self.conn, place.document)?;
+            let from = order(&at, place.document);
             owed.retain(|(document, row)| order(document, *row) >= from);
         }
-        owed
+        Ok(owed)
     }
 
     /// The stored snapshot, where it is not newer than the backfill, fits into the page and is smaller than the changes

@@ -13,9 +13,12 @@ use crate::i18n::{Locale, text};
 use crate::password::PasswordError;
 use crate::rate::TooMany;
 use crate::realm::RealmError;
+use crate::replica::ServerEditError;
 use crate::store::WriteError;
 use crate::token::TokenError;
 use crate::units::change::ChangeError;
+use sync_core::document::schema::Misfit;
+use sync_core::edit::EditError;
 use sync_core::protocol::BodyError;
 
 /// An error on its way out.
@@ -84,6 +87,11 @@ impl ApiError {
             retry_after_s: Some(5),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy")
         }
+    }
+
+    /// A paper with a degree of secrecy.
+    pub fn secret() -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "secret_class")
     }
 
     /// Something failed here. The cause goes to the log and nowhere else.
@@ -160,6 +168,31 @@ pub(super) fn unsaid(response: &Response) -> Option<Problem> {
 /// The answer when a handler panicked. What it said goes to the log by the panic hook.
 pub(super) fn panicked() -> Response {
     ApiError::internal("a handler panicked").into_response()
+}
+
+impl From<ServerEditError> for ApiError {
+    fn from(error: ServerEditError) -> Self {
+        let unfit = |code| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code);
+        match error {
+            ServerEditError::NotPermitted => Self::not_found(),
+            ServerEditError::NothingNew => unfit("nothing_new"),
+            ServerEditError::Busy => Self::busy(),
+            ServerEditError::Internal(cause) => Self::internal(cause),
+            ServerEditError::Edit(error) => match error {
+                EditError::Field {
+                    misfit: Misfit::Secret,
+                    ..
+                } => Self::secret(),
+                EditError::Field { field, .. } | EditError::NotReady(field) => {
+                    unfit("field_invalid").with("field", field)
+                }
+                EditError::Record(_) | EditError::Seal(_) => unfit("record_incomplete"),
+                EditError::NoSuchConflict => unfit("no_such_conflict"),
+                EditError::NoSuchRecord(_) | EditError::NoKey(_) => Self::not_found(),
+                EditError::RecordExists(_) | EditError::WrongClass => Self::internal(error),
+            },
+        }
+    }
 }
 
 impl From<TokenError> for ApiError {

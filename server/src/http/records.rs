@@ -302,7 +302,7 @@ fn between(from: Option<&str>, to: Option<&str>) -> Result<(Option<i64>, Option<
     Ok((day(from, "from")?.and_then(midnight_ms), to.and_then(midnight_ms)))
 }
 
-fn limit(wanted: Option<usize>) -> Result<usize, ApiError> {
+pub(super) fn limit(wanted: Option<usize>) -> Result<usize, ApiError> {
     let limit = wanted.unwrap_or(PAGE);
     if (1..=PAGE_MAX).contains(&limit) {
         Ok(limit)
@@ -376,7 +376,7 @@ fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String>>) -> Reco
 }
 
 /// Bytes as base64url, ids and ciphertext alike.
-fn scalar(value: &Scalar) -> Value {
+pub(super) fn scalar(value: &Scalar) -> Value {
     match value {
         Scalar::Text(text) => text.clone().into(),
         Scalar::Bytes(bytes) => BASE64URL_NOPAD.encode(bytes).into(),

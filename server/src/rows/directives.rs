@@ -39,9 +39,9 @@ pub(super) fn put_draft(tx: &Transaction<'_>, document: i64, row: &Draft) -> rus
 pub(super) fn put_directive(tx: &Transaction<'_>, document: i64, row: &Directive) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO directive
-           (record, document, unit, directive, version, digest, number, title, body, urgency, deadline, signer, targets,
+           (record, document, unit, directive, version, digest, number, number_key, title, body, urgency, deadline, signer, targets,
             asks, relation, relates_to, draft, issued_by, device, issued_at, signature, unknown)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         row.id.to_bytes(),
@@ -51,6 +51,7 @@ pub(super) fn put_directive(tx: &Transaction<'_>, document: i64, row: &Directive
         row.issue.version,
         row.issue.digest,
         row.number,
+        row.number_key(),
         row.title,
         row.body,
         row.urgency.code(),

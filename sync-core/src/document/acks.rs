@@ -9,14 +9,20 @@ use crate::record::{Acknowledgement, Fields, Issue, Scalar, Stage};
 
 pub(crate) const DIRECTIVE: &str = "directive";
 pub(crate) const VERSION: &str = "version";
-pub(crate) const DIGEST: &str = "digest";
-pub(crate) const STAGE: &str = "stage";
+/// Its key in a record.
+pub const DIGEST: &str = "digest";
+/// Its key in a record.
+pub const STAGE: &str = "stage";
 pub(crate) const NOTE: &str = "note";
-pub(crate) const AT: &str = "at";
+/// Its key in a record.
+pub const AT: &str = "at";
 pub(crate) const DEVICE_AT: &str = "device_at";
-pub(crate) const BY: &str = "by";
-pub(crate) const DEVICE: &str = "device";
-pub(crate) const PREVIOUS: &str = "previous";
+/// Its key in a record.
+pub const BY: &str = "by";
+/// Its key in a record.
+pub const DEVICE: &str = "device";
+/// Its key in a record.
+pub const PREVIOUS: &str = "previous";
 pub(crate) const SIGNATURE: &str = "signature";
 
 /// A clock that was never set is told as it is.

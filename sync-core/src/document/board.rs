@@ -20,9 +20,12 @@ pub(crate) const RELATES_TO: &str = "relates_to";
 pub(crate) const DIRECTIVE: &str = "directive";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const DRAFT: &str = "draft";
-pub(crate) const ISSUED_BY: &str = "issued_by";
-pub(crate) const DEVICE: &str = "device";
-pub(crate) const ISSUED_AT: &str = "issued_at";
+/// Its key in a record.
+pub const ISSUED_BY: &str = "issued_by";
+/// Its key in a record.
+pub const DEVICE: &str = "device";
+/// Its key in a record.
+pub const ISSUED_AT: &str = "issued_at";
 pub(crate) const SIGNATURE: &str = "signature";
 
 /// Number and symbol: `123/UBND-VX`.

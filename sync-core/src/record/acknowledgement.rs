@@ -6,7 +6,8 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use super::code::coded;
-use super::{Issue, Scalar};
+use super::{Fields, Issue, Scalar};
+use crate::document::acks;
 use crate::ids::{AccountId, DeviceId, DocumentId, RecordId};
 use crate::signature::Signature;
 
@@ -83,4 +84,30 @@ pub struct Acknowledgement {
     /// Fields that this version does not know; the signature covers them.
     #[n(13)]
     pub unknown: BTreeMap<String, Scalar>,
+}
+
+impl Acknowledgement {
+    /// Its fields without the signature: with them anybody can make the canonical bytes again.
+    pub fn fields(&self) -> Fields {
+        let mut fields = self.unknown.clone();
+        let mut put =
+            |key: &str, value: Option<Scalar>| fields.extend(value.map(|value| (key.to_owned(), value)));
+        put(
+            acks::DIRECTIVE,
+            Some(Scalar::Bytes(self.issue.directive.to_bytes().to_vec())),
+        );
+        put(acks::VERSION, Some(Scalar::Int(self.issue.version.into())));
+        put(acks::DIGEST, Some(Scalar::Bytes(self.issue.digest.to_vec())));
+        put(acks::STAGE, Some(Scalar::Text(self.stage.code().to_owned())));
+        put(acks::NOTE, self.note.clone().map(Scalar::Text));
+        put(acks::AT, Some(Scalar::Int(self.at_ms)));
+        put(acks::DEVICE_AT, Some(Scalar::Int(self.device_at_ms)));
+        put(acks::BY, Some(Scalar::Bytes(self.by.to_bytes().to_vec())));
+        put(acks::DEVICE, Some(Scalar::Bytes(self.device.to_bytes().to_vec())));
+        put(
+            acks::PREVIOUS,
+            self.previous.map(|digest| Scalar::Bytes(digest.to_vec())),
+        );
+        fields
+    }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use super::code::coded;
-use super::{Conflict, Scalar, Targets};
+use super::{Conflict, Fields, Scalar, Targets};
+use crate::document::board;
 use crate::ids::{AccountId, DeviceId, DocumentId, Month, RecordId};
 use crate::signature::Signature;
 
@@ -126,6 +127,38 @@ impl Directive {
         let number = self.number.chars().filter(|c| !c.is_whitespace());
         let number: String = number.flat_map(char::to_uppercase).collect();
         format!("{}/{year}/{number}", self.document.unit())
+    }
+
+    /// Its fields without the signature: with them anybody can make the canonical bytes again.
+    pub fn fields(&self) -> Fields {
+        let mut fields = self.unknown.clone();
+        let mut put =
+            |key: &str, value: Option<Scalar>| fields.extend(value.map(|value| (key.to_owned(), value)));
+        let text = |text: &str| Some(Scalar::Text(text.to_owned()));
+        let id = |id: [u8; 16]| Scalar::Bytes(id.to_vec());
+        put(board::NUMBER, text(&self.number));
+        put(board::TITLE, text(&self.title));
+        put(board::BODY, self.body.clone().map(Scalar::Text));
+        put(board::URGENCY, text(self.urgency.code()));
+        put(board::DEADLINE, self.deadline_ms.map(Scalar::Int));
+        put(board::SIGNER, text(&self.signer));
+        put(board::TARGETS, Some(Scalar::Bytes(self.targets.to_bytes())));
+        put(board::ASKS, text(self.asks.code()));
+        put(
+            board::RELATION,
+            self.relation.and_then(|(relation, _)| text(relation.code())),
+        );
+        put(
+            board::RELATES_TO,
+            self.relation.map(|(_, record)| id(record.to_bytes())),
+        );
+        put(board::DIRECTIVE, Some(id(self.issue.directive.to_bytes())));
+        put(board::VERSION, Some(Scalar::Int(self.issue.version.into())));
+        put(board::DRAFT, self.draft.map(|draft| id(draft.to_bytes())));
+        put(board::ISSUED_BY, Some(id(self.issued_by.to_bytes())));
+        put(board::DEVICE, Some(id(self.device.to_bytes())));
+        put(board::ISSUED_AT, Some(Scalar::Int(self.issued_at_ms)));
+        fields
     }
 }
 

@@ -1,11 +1,12 @@
 //! The statements that are signed, byte by byte. Numbers are big-endian; ids are their 16 bytes.
 
 use super::{BadSignature, DeviceKey, PublicKey, Signature};
-use crate::ids::{AccountId, DeviceId, DocumentId, RealmId};
+use crate::ids::{AccountId, DeviceId, DocumentId, RealmId, UnitId};
 
 const BATCH: &[u8] = b"langso-batch-1";
 const ENROLMENT: &[u8] = b"langso-enrolment-1";
 const ASSERTION: &[u8] = b"langso-token-1";
+const RECEIPTS: &[u8] = b"langso-receipts-1";
 
 macro_rules! signed {
     ($name:ty) => {
@@ -128,5 +129,57 @@ impl AssertionStatement {
             &nonce,
         ]
         .concat()
+    }
+}
+
+/// "So it stood with one version of a directive": who was expected to answer, and whose keys they sign with. Signed by the
+/// realm, so that neither a hamlet nor a revocation can be left out of an exported file unseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptsStatement<'a> {
+    /// Where.
+    pub realm: RealmId,
+    /// Digest of the version.
+    pub digest: [u8; 32],
+    /// When, UTC milliseconds of the server.
+    pub at_ms: i64,
+    /// Each unit that may speak, the unit it is counted for, and that unit's name.
+    pub roster: &'a [(UnitId, UnitId, String)],
+    /// Each device that spoke, its account, key and enrolment, and when it was revoked if it was.
+    pub devices: &'a [(EnrolmentStatement, Option<i64>)],
+}
+
+signed!(ReceiptsStatement<'_>);
+
+impl ReceiptsStatement<'_> {
+    /// `langso-receipts-1` ‖ realm ‖ digest ‖ time (i64) ‖ number of units (u32) ‖ for each: unit ‖ unit it is counted for
+    /// ‖ length of the name (u16) ‖ name ‖ number of devices (u32) ‖ for each: its enrolment statement ‖ 0, or 1 ‖ time of
+    /// the revocation (i64).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = [
+            RECEIPTS,
+            &self.realm.to_bytes(),
+            &self.digest,
+            &self.at_ms.to_be_bytes(),
+            &(self.roster.len() as u32).to_be_bytes(),
+        ]
+        .concat();
+        for (unit, counted_for, name) in self.roster {
+            bytes.extend(unit.to_bytes());
+            bytes.extend(counted_for.to_bytes());
+            bytes.extend((name.len() as u16).to_be_bytes());
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        bytes.extend((self.devices.len() as u32).to_be_bytes());
+        for (enrolment, revoked_at) in self.devices {
+            bytes.extend(enrolment.to_bytes());
+            match revoked_at {
+                Some(at) => {
+                    bytes.push(1);
+                    bytes.extend(at.to_be_bytes());
+                }
+                None => bytes.push(0),
+            }
+        }
+        bytes
     }
 }

@@ -184,6 +184,16 @@ fn a_directive_is_admitted_as_it_was_issued_and_never_changes() {
     );
     assert_eq!(row.body.as_deref(), Some("Kính gửi:\n- các thôn"));
     assert_eq!(row.issued_by, official.author().account);
+    let statement = RecordStatement {
+        document: row.document,
+        record: row.id,
+        fields: &row.fields(),
+    };
+    assert_eq!(
+        statement.digest(),
+        row.issue.digest,
+        "the row makes the same bytes again"
+    );
     let text = |text: &str| Scalar::Text(text.into());
     let attempts = [
         change(1, &[("title", text("Khác"))], &[]),
@@ -317,6 +327,16 @@ fn an_acknowledgement_is_its_authors_alone_and_stays_as_it_was_said() {
         panic!("an event")
     };
     assert_eq!((event.at_ms, event.device_at_ms), (NOW_MS, NOW_MS + 5));
+    let statement = RecordStatement {
+        document: event.document,
+        record: event.id,
+        fields: &event.fields(),
+    };
+    assert_eq!(
+        statement.digest(),
+        event.digest,
+        "the row makes the same bytes again"
+    );
     for person in [&head, &other] {
         let attempt = change(5, &[("stage", Scalar::Text("done".into()))], &[]);
         let chunk = person.write(&acks, &attempt);
