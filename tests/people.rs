@@ -1,17 +1,18 @@
 //! Stories of people and their accounts: who may do what to whom, passwords, and what the audit says of it.
 
 use jiff::civil::date;
-use langso_server::accounts;
 use langso_server::audit::{self, By};
 use langso_server::clock::random_bits;
 use langso_server::policy::{Role, console};
 use langso_server::realm;
 use langso_server::session::hash_password;
+use langso_server::verify::verify;
+use langso_server::{accounts, catalogue};
 use langso_server::{keys, password};
 use serde_json::{Value, json};
-use sync_core::ids::AccountId;
+use sync_core::ids::{AccountId, Class, RecordId};
 
-use crate::harness::office::{Credentials, Office};
+use crate::harness::office::{Credentials, Office, OfficePhone};
 
 const UNITS: &str = "code,parent_code,level,name
 393,,district,Huyện Vĩnh Lộc
@@ -353,4 +354,46 @@ fn an_admin_changes_the_units_in_reach_and_no_others() {
     assert_eq!(office.unit("a").to_string(), made["new"][0].as_str().unwrap());
     assert_eq!(change(&huyen, moved).1, "change_refused", "it is no more");
     assert!(acts(&office).contains(&"unit_changed".to_owned()));
+}
+
+#[test]
+fn the_catalogue_of_the_table_reaches_every_phone_as_a_document() {
+    let office = office();
+    let import = |csv: &str| {
+        let entries = catalogue::parse(csv.as_bytes()).unwrap();
+        let by = By::console(office.now_ms());
+        let done = office.app.store().write_blocking(move |tx| {
+            catalogue::import(tx, &entries, &by, || RecordId::from_parts(1, random_bits()))
+        });
+        done.unwrap()
+    };
+    let publish = || office.runtime.block_on(office.app.publish_catalogue()).unwrap();
+    let csv = "kind,code,name_vi,parent\ncategory,dich_vu_cong,Dịch vụ công,\nprocedure,1.004194,Tạm trú,dich_vu_cong\n";
+    import(csv);
+    assert_eq!(
+        (publish(), publish()),
+        (2, 0),
+        "what is there is not written again"
+    );
+    let mut phone = office.phone(office.account("lan", Role::Member, office.unit("15367.01")));
+    phone.sync(&office);
+    let held = |phone: &OfficePhone| {
+        let documents: Vec<_> = phone.replica.digests().map(|(document, _)| document).collect();
+        documents
+            .iter()
+            .any(|document| document.class() == Class::Catalogue)
+    };
+    assert!(held(&phone));
+    import(&csv.replace("Tạm trú", "Thường trú"));
+    assert_eq!(
+        publish(),
+        1,
+        "an entry that says something else is another record"
+    );
+    phone.sync(&office);
+    assert!(!phone.replica.status().diverged);
+    let report = office.app.store().read_blocking(verify).unwrap();
+    assert_eq!((report.problems.len(), report.changes), (0, 3));
+    // What people send under the server's name is not taken.
+    assert_eq!(office.count("SELECT count(DISTINCT device) FROM entry"), 1);
 }

@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -24,6 +24,7 @@ use crate::exchange::{Exchange, presence};
 use crate::ingest::{Ingest, Sender};
 use crate::keys::{self, Keys, KeysError, Missing};
 use crate::policy::{Access, Grant, LATE_DAYS, Past};
+use crate::publish::Published;
 use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
 use crate::replica::{ServerEditError, ServerReplica};
@@ -64,6 +65,8 @@ pub struct App {
     pub limits: Limits,
     /// Hashes passwords: a tenth of a second and 19 MB each, so few at a time.
     pub passwords: Workers,
+    /// What was last published of the catalogue.
+    pub(crate) published: Mutex<Option<Published>>,
     authority: RwLock<Arc<Authority>>,
     /// Held as long as this process uses the directory.
     _lock: File,
@@ -232,6 +235,7 @@ impl App {
             attempts: Attempts::default(),
             limits,
             passwords: Workers::new(PASSWORDS),
+            published: Mutex::default(),
             authority: RwLock::new(Arc::new(authority)),
             _lock: lock,
         }))

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod log;
 pub mod password;
 pub mod policy;
+pub mod publish;
 pub mod qr;
 pub mod quarantine;
 pub mod rate;

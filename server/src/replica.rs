@@ -176,7 +176,8 @@ impl ServerReplica {
 fn document_for(exchange: &Exchange, edit: &Edit, now_ms: i64) -> Result<DocumentId, ServerEditError> {
     match edit.place() {
         Place::New { unit, class } => {
-            DocumentId::new(class, unit, Month::of_millis(now_ms)).ok_or(EditError::WrongClass.into())
+            let month = class.is_periodic().then(|| Month::of_millis(now_ms)).flatten();
+            DocumentId::new(class, unit, month).ok_or(EditError::WrongClass.into())
         }
         Place::Existing => {
             let found = exchange

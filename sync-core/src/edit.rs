@@ -8,6 +8,7 @@
 mod acknowledgement;
 mod assistance;
 mod directive;
+mod publication;
 mod remark;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ use crate::signature::{DeviceKey, RecordStatement};
 pub use acknowledgement::NewAcknowledgement;
 pub use assistance::{AssistanceField, NewAssistance, Personal};
 pub use directive::{DraftField, NewDirective, NewDraft};
+pub use publication::Publication;
 pub use remark::NewRemark;
 
 /// Whose edit it is, where and when it is made.
@@ -92,6 +94,8 @@ pub enum Edit {
     Acknowledge(Box<NewAcknowledgement>),
     /// Say something to a record, or answer.
     Remark(Box<NewRemark>),
+    /// Say what a table of the server says.
+    Publish(Box<Publication>),
     /// Choose one of several current values.
     SettleConflict {
         /// Which record.
@@ -208,6 +212,7 @@ impl Edit {
             Edit::IssueDirective(new) => new.id,
             Edit::Acknowledge(new) => new.id,
             Edit::Remark(new) => new.id,
+            Edit::Publish(new) => new.id,
             Edit::AmendAssistance { record, .. }
             | Edit::RetractAssistance { record, .. }
             | Edit::ReviseDraft { record, .. }
@@ -225,6 +230,7 @@ impl Edit {
             Edit::IssueDirective(edit) => new(edit.unit, Class::Board),
             Edit::Acknowledge(edit) => new(edit.unit, Class::Acks),
             Edit::Remark(edit) => new(edit.unit, Class::Remarks),
+            Edit::Publish(edit) => new(edit.unit, edit.class),
             Edit::AmendAssistance { .. }
             | Edit::RetractAssistance { .. }
             | Edit::ReviseDraft { .. }
@@ -241,7 +247,8 @@ impl Edit {
             | Edit::StartDraft(_)
             | Edit::IssueDirective(_)
             | Edit::Acknowledge(_)
-            | Edit::Remark(_) => EditKind::Create,
+            | Edit::Remark(_)
+            | Edit::Publish(_) => EditKind::Create,
             Edit::AmendAssistance { .. } | Edit::ReviseDraft { .. } => EditKind::Amend,
             Edit::RetractAssistance { .. } | Edit::DiscardDraft { .. } => EditKind::Retract,
             Edit::SettleConflict { .. } => EditKind::Settle,
@@ -258,6 +265,7 @@ impl Edit {
             Edit::IssueDirective(_) => Some(Class::Board),
             Edit::Acknowledge(_) => Some(Class::Acks),
             Edit::Remark(_) => Some(Class::Remarks),
+            Edit::Publish(new) => Some(new.class),
             Edit::SettleConflict { .. } => None,
         }
     }
@@ -306,6 +314,7 @@ impl Edit {
             Edit::IssueDirective(new) => new.write(&mut draft, author)?,
             Edit::Acknowledge(new) => new.write(&mut draft, author)?,
             Edit::Remark(new) => new.write(&mut draft, author)?,
+            Edit::Publish(new) => new.write(&mut draft)?,
             Edit::SettleConflict { field, value, .. } => draft.settle(field, value)?,
         }
         if create {

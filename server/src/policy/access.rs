@@ -99,6 +99,17 @@ impl Access {
         Self::from(set)
     }
 
+    /// What the server's own replica may write: what is derived from its tables, and nothing that people do.
+    pub fn of_server(realm: RealmId, scope: Scope) -> Self {
+        let write = match scope.class {
+            Class::Directory | Class::Catalogue => vec![scope],
+            Class::Ledger | Class::Acks | Class::Drafts | Class::Board | Class::Remarks => Vec::new(),
+        };
+        let mut access = Self::of(&[], &Tree::default(), realm, Month(0));
+        access.set.write = write;
+        access
+    }
+
     /// Whether the account may make an edit of this kind in a scope: now, or as of the date of the edit.
     pub fn may_edit(&self, scope: Scope, kind: EditKind, at_ms: i64) -> bool {
         let held = |past: &Past| (past.from_ms..past.until_ms).contains(&at_ms);
