@@ -29,6 +29,7 @@ mod issuing;
 mod offline;
 mod people;
 mod protocol_document;
+mod quarantine;
 mod refusals;
 mod restore;
 mod verification;

@@ -7,6 +7,7 @@ mod catalogue;
 mod demo;
 mod devices;
 mod keys;
+mod quarantine;
 mod receipts;
 mod serve;
 mod storm;
@@ -46,6 +47,8 @@ pub enum Command {
     EnrolCode(accounts::EnrolCode),
     /// Make codes for many phones at once.
     EnrolCodes(accounts::EnrolCodes),
+    /// See and decide what becomes of batches that were not merged.
+    Quarantine(quarantine::Quarantine),
     /// Copy the store into one file, while the server goes on.
     Backup(backup::Backup),
     /// Put a backup in the place of the store.
@@ -95,6 +98,7 @@ impl Command {
             Command::Audit(command) => command.run(),
             Command::EnrolCode(command) => command.run(),
             Command::EnrolCodes(command) => command.run(),
+            Command::Quarantine(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
             Command::Receipts(command) => command.run(),

@@ -4,6 +4,7 @@
 //! push, one transaction whatever it holds.
 
 pub mod cursor;
+pub mod decide;
 pub mod heal;
 pub mod index;
 pub mod presence;
@@ -12,6 +13,7 @@ pub mod pull;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use sync_core::ids::DeviceId;
 use sync_core::protocol::{
     Batch, Epoch, EpochInfo, HealAnswer, HealQuestion, MIN_VERSION, PageLimits, Receipt, ScopeSet,
     SyncRequest, SyncResponse, VERSION, VersionRange, limits,
@@ -19,7 +21,8 @@ use sync_core::protocol::{
 
 use crate::clock;
 use crate::documents::Documents;
-use crate::ingest::{Ingest, IngestError, Sender};
+use crate::ingest::{Ingest, IngestError, Sender, Way};
+use crate::quarantine;
 use crate::realm;
 use crate::store::Store;
 use cursor::{Cursor, InvalidCursor, SetId};
@@ -40,6 +43,8 @@ pub struct Exchange {
     epoch: RwLock<EpochInfo>,
     /// The last log position when the store was opened.
     opened_at: u64,
+    /// The last decision about each device's quarantined batches.
+    verdicts: RwLock<HashMap<DeviceId, u64>>,
     /// What cursors are sealed with.
     pub cursor_key: [u8; 32],
     /// When each device was last here.
@@ -80,10 +85,12 @@ impl Exchange {
         cursor_key: [u8; 32],
     ) -> Result<Self, rusqlite::Error> {
         let index = store.read_blocking(LogIndex::load)?;
+        let verdicts = store.read_blocking(quarantine::last_numbers)?;
         Ok(Self {
             store,
             ingest,
             opened_at: index.head(),
+            verdicts: RwLock::new(verdicts.into_iter().collect()),
             index: RwLock::new(index),
             epoch: RwLock::new(epoch),
             cursor_key,
@@ -126,7 +133,8 @@ impl Exchange {
             now_ms,
         );
         let pushed = !own.is_empty();
-        let page = self.pull(sender, cursor.clone(), own, request.limits).await?;
+        let mut page = self.pull(sender, cursor.clone(), own, request.limits).await?;
+        self.add_verdicts(sender.device, &mut page)?;
         let settled = page.items.is_empty() && !page.more && !pushed;
         let digest = request.digest.filter(|_| settled).and_then(|theirs| {
             let ours = self
@@ -197,6 +205,7 @@ impl Exchange {
             set: cursor.set,
             backfill: None,
             boards: None,
+            verdict: 0,
         }))
     }
 
@@ -211,6 +220,28 @@ impl Exchange {
         let info = written.await.map_err(|_| ExchangeError::Busy)?;
         *self.epoch.write().unwrap_or_else(PoisonError::into_inner) = info.epoch;
         Ok(info.epoch.id)
+    }
+
+    /// What was decided about the device's quarantined batches comes behind what it may read.
+    fn add_verdicts(&self, device: DeviceId, page: &mut Page) -> Result<(), ExchangeError> {
+        let last = self
+            .verdicts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&device)
+            .copied();
+        if page.more || last.is_none_or(|last| last <= page.cursor.verdict) {
+            return Ok(());
+        }
+        let after = page.cursor.verdict;
+        let found = self
+            .store
+            .read_blocking(|conn| quarantine::verdicts(conn, device, after));
+        let (items, reached) = found.map_err(internal)?;
+        page.items.extend(items);
+        page.cursor.verdict = reached;
+        page.more = last.is_some_and(|last| reached < last) && reached > after;
+        Ok(())
     }
 
     async fn heal(
@@ -250,12 +281,12 @@ impl Exchange {
         batches: &Arc<[Batch]>,
         now_ms: i64,
     ) -> Result<(Vec<Receipt>, Vec<(u64, u64)>), ExchangeError> {
-        let delivered = self
-            .ingest
-            .deliver(&self.store, sender, batches, now_ms, |advances| {
-                let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-                advances.iter().for_each(|advance| index.advance(advance));
-            });
+        let delivered =
+            self.ingest
+                .deliver(&self.store, sender, batches, now_ms, Way::Delivered, |advances| {
+                    let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+                    advances.iter().for_each(|advance| index.advance(advance));
+                });
         match delivered.await {
             Ok(delivered) => Ok((delivered.receipts, delivered.own)),
             Err(IngestError::Busy) => Err(ExchangeError::Busy),

@@ -41,6 +41,15 @@ pub struct Sender {
     pub access: Access,
 }
 
+/// By which way batches come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From a device.
+    Delivered,
+    /// From quarantine, by the decision of a person.
+    Released,
+}
+
 /// What stays the same for every delivery.
 #[derive(Debug)]
 pub struct Ingest {
@@ -114,6 +123,7 @@ impl Ingest {
         sender: &Arc<Sender>,
         batches: &Arc<[Batch]>,
         now_ms: i64,
+        way: Way,
         committed: impl Fn(&[Advance]),
     ) -> Result<Delivered, IngestError> {
         if batches.is_empty() {
@@ -133,7 +143,7 @@ impl Ingest {
                 Arc::clone(batches),
             );
             let judging = self.workers.run(move || {
-                let judged = judge::judge(&ingest, &store_, &sender, &batches, now_ms, &mut held);
+                let judged = judge::judge(&ingest, &store_, (&sender, way), &batches, now_ms, &mut held);
                 (judged, held)
             });
             let (judged, mut held) = judging.await.map_err(|_| IngestError::Abandoned)?;

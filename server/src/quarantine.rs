@@ -1,15 +1,25 @@
-//! Quarantine: bytes that were refused are kept, so that an honest phone with a bug can be helped.
+//! Quarantine: bytes that were refused are kept, so that a person can decide, and an honest phone with a bug be helped.
 //!
-//! The same bytes are kept once, and a device can only fill its share. Keys are left out: what is not merged must not
-//! make anything readable.
+//! The same bytes are kept once, and a device can only fill its share. Keys are kept wrapped: what is not merged makes
+//! nothing readable, and can still be merged later. A decision has a number, and goes down to the device as an item.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sync_core::ids::DeviceId;
-use sync_core::protocol::{Batch, Keys, Receipt};
+use sync_core::ids::{AccountId, ChangeHash, DeviceId, DocumentId, RecordId};
+use sync_core::preflight::chunk_hash;
+use sync_core::protocol::{Batch, HashBytes, Item, Keys, ListedKey, Receipt, VerdictOutcome};
+use sync_core::seal::{KeySeed, MasterKey, RecordKey};
 
 /// Bytes that one device may have here.
 const DEVICE_BYTES: i64 = 4 * 1024 * 1024;
+/// Decisions on one page.
+const VERDICTS: usize = 64;
+
+/// The reason of a batch that stands on a quarantined one.
+pub const DEPENDS: &str = "depends_on_quarantined";
 
 /// A refused batch.
 #[derive(Debug)]
@@ -17,14 +27,87 @@ pub struct Kept {
     digest: [u8; 32],
     device: DeviceId,
     batch: Batch,
+    keys: Vec<u8>,
     verdict: &'static str,
     reason: String,
+    joins: Option<i64>,
+}
+
+/// Keys of a batch, each wrapped by the master key.
+#[derive(Debug, Encode, Decode)]
+struct WrappedKeys {
+    #[n(0)]
+    seed: Option<ByteVec>,
+    #[n(1)]
+    listed: Vec<(RecordId, ByteVec)>,
+}
+
+/// One row, for people.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Parked {
+    /// Its number here.
+    pub id: i64,
+    /// Who delivered it.
+    pub device: DeviceId,
+    /// Whose edits it claims to be.
+    pub account: AccountId,
+    /// For which document.
+    pub document: String,
+    /// When it came, UTC milliseconds.
+    pub received_at_ms: i64,
+    /// Why it was not merged.
+    pub reason: String,
+    /// How many changes it has.
+    pub changes: usize,
+    /// The quarantined batch that it stands on.
+    pub joins: Option<i64>,
+    /// `released` or `discarded`; nothing while it is open.
+    pub outcome: Option<String>,
+    /// Why it was discarded.
+    pub outcome_reason: Option<String>,
+}
+
+/// What the same bytes were answered before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// They wait.
+    Waits {
+        /// Why.
+        reason: String,
+    },
+    /// A person discarded them.
+    Discarded,
+}
+
+/// The name of what a device delivers: over device, document and the hashes of the changes.
+fn digest(device: DeviceId, batch: &Batch) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(device.to_bytes());
+    hash.update(batch.document.to_string());
+    batch.changes.iter().for_each(|chunk| {
+        hash.update((chunk.len() as u64).to_be_bytes());
+        hash.update(chunk.as_slice());
+    });
+    hash.finalize().into()
+}
+
+/// Wrapped keys are bound to the batch in place of a record.
+fn place_of(digest: &[u8; 32]) -> RecordId {
+    let mut place = [0; 16];
+    place.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
+    RecordId::from_bytes(place)
 }
 
 impl Kept {
     /// What is to be kept of a batch that got this receipt. Missing changes and forks are not kept: the phone still has
     /// everything and sends it again in another form.
-    pub fn of(device: DeviceId, batch: &Batch, receipt: &Receipt) -> Option<Self> {
+    pub fn of(
+        device: DeviceId,
+        batch: &Batch,
+        receipt: &Receipt,
+        joins: Option<i64>,
+        master: &MasterKey,
+    ) -> Option<Self> {
         let (verdict, reason) = match receipt {
             Receipt::Quarantined { reason } => ("quarantined", reason.clone()),
             Receipt::Rejected { code, retry: false } => ("rejected", code.clone()),
@@ -34,23 +117,32 @@ impl Kept {
             | Receipt::MissingDeps { .. }
             | Receipt::ActorFork { .. } => return None,
         };
-        let mut hash = Sha256::new();
-        hash.update(device.to_bytes());
-        hash.update(batch.document.to_string());
-        batch.changes.iter().for_each(|chunk| {
-            hash.update((chunk.len() as u64).to_be_bytes());
-            hash.update(chunk.as_slice());
-        });
-        let batch = Batch {
-            keys: Keys::default(),
-            ..batch.clone()
+        let digest = digest(device, batch);
+        let seed = batch
+            .keys
+            .seed
+            .as_ref()
+            .map(|seed| RecordKey::from_bytes(seed.to_bytes()));
+        let keys = WrappedKeys {
+            seed: seed.map(|seed| master.wrap(&seed, place_of(&digest)).into()),
+            listed: batch
+                .keys
+                .listed
+                .iter()
+                .map(|listed| (listed.record, master.wrap(&listed.key, listed.record).into()))
+                .collect(),
         };
         Some(Self {
-            digest: hash.finalize().into(),
+            digest,
             device,
-            batch,
+            keys: minicbor::to_vec(&keys).unwrap_or_default(),
+            batch: Batch {
+                keys: Keys::default(),
+                ..batch.clone()
+            },
             verdict,
             reason,
+            joins,
         })
     }
 }
@@ -71,20 +163,219 @@ pub fn keep(tx: &Transaction<'_>, refused: &[Kept], now_ms: i64) -> rusqlite::Re
             tracing::warn!(device = %kept.device, "quarantine share is full; a refused batch was not kept");
             continue;
         }
-        tx.prepare_cached(
-            "INSERT OR IGNORE INTO quarantine (digest, device, account, document, received_at, verdict, reason, batch)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            kept.digest,
-            kept.device.to_bytes(),
-            kept.batch.account.to_bytes(),
-            kept.batch.document.to_string(),
-            now_ms,
-            kept.verdict,
-            kept.reason,
-            bytes,
-        ])?;
+        let added = tx
+            .prepare_cached(
+                "INSERT OR IGNORE INTO quarantine
+                   (digest, device, account, document, received_at, verdict, reason, batch, keys, joins)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                kept.digest,
+                kept.device.to_bytes(),
+                kept.batch.account.to_bytes(),
+                kept.batch.document.to_string(),
+                now_ms,
+                kept.verdict,
+                kept.reason,
+                bytes,
+                kept.keys,
+                kept.joins,
+            ])?;
+        let id = tx.last_insert_rowid();
+        for chunk in kept.batch.changes.iter().filter(|_| added == 1) {
+            tx.prepare_cached("INSERT OR IGNORE INTO quarantine_change (hash, quarantine) VALUES (?, ?)")?
+                .execute(params![chunk_hash(chunk), id])?;
+        }
     }
     Ok(())
+}
+
+/// What these very bytes of this device were answered before, unless they were let in or never meant to be.
+///
+/// # Errors
+/// The store's.
+pub fn before(conn: &Connection, device: DeviceId, batch: &Batch) -> rusqlite::Result<Option<Before>> {
+    conn.prepare_cached(
+        "SELECT reason, outcome FROM quarantine
+         WHERE digest = ? AND verdict = 'quarantined' AND outcome IS NOT 'released'",
+    )?
+    .query_row([digest(device, batch)], |row| {
+        Ok(match row.get::<_, Option<String>>(1)? {
+            Some(_) => Before::Discarded,
+            None => Before::Waits { reason: row.get(0)? },
+        })
+    })
+    .optional()
+}
+
+/// The open quarantined batch of a device that holds one of these changes. What stands on another device's work – which
+/// it can only have from a life of the store that is over – waits for that device instead.
+///
+/// # Errors
+/// The store's.
+pub fn holding(
+    conn: &Connection,
+    device: DeviceId,
+    document: DocumentId,
+    hashes: &[ChangeHash],
+) -> rusqlite::Result<Option<i64>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT q.id FROM quarantine_change c JOIN quarantine q ON q.id = c.quarantine
+         WHERE c.hash = ? AND q.device = ? AND q.document = ? AND q.verdict = 'quarantined' AND q.outcome IS NULL",
+    )?;
+    for hash in hashes {
+        let found = statement
+            .query_row(params![hash.0, device.to_bytes(), document.to_string()], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The batches that wait for a decision, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Parked>> {
+    let mut statement = conn.prepare_cached(&format!("{PARKED} WHERE outcome IS NULL ORDER BY id"))?;
+    statement.query_map([], parked)?.collect()
+}
+
+/// One batch, with its bytes and the keys that are needed to merge it.
+///
+/// # Errors
+/// The store's.
+pub fn find(conn: &Connection, id: i64, master: &MasterKey) -> rusqlite::Result<Option<(Parked, Batch)>> {
+    let sql = format!("{PARKED} WHERE id = ?");
+    let Some(parked) = conn.prepare_cached(&sql)?.query_row([id], parked).optional()? else {
+        return Ok(None);
+    };
+    let sql = "SELECT batch, keys, digest FROM quarantine WHERE id = ?";
+    let (batch, keys, digest): (Vec<u8>, Option<Vec<u8>>, [u8; 32]) = conn
+        .prepare_cached(sql)?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let batch: Option<Batch> = minicbor::decode(&batch).ok();
+    let keys: Option<WrappedKeys> = keys.and_then(|keys| minicbor::decode(&keys).ok());
+    Ok(batch.map(|batch| {
+        let keys = keys.map_or_else(Keys::default, |keys| unwrapped(&keys, &digest, master));
+        (parked, Batch { keys, ..batch })
+    }))
+}
+
+fn unwrapped(keys: &WrappedKeys, digest: &[u8; 32], master: &MasterKey) -> Keys {
+    let seed = keys
+        .seed
+        .as_ref()
+        .and_then(|seed| master.unwrap_key(seed, place_of(digest)).ok());
+    let listed = keys.listed.iter().filter_map(|(record, wrapped)| {
+        let key = master.unwrap_key(wrapped, *record).ok()?;
+        Some(ListedKey { record: *record, key })
+    });
+    Keys {
+        seed: seed.map(|seed| KeySeed::from_bytes(seed.to_bytes())),
+        listed: listed.collect(),
+    }
+}
+
+/// Open batches that stand on one.
+///
+/// # Errors
+/// The store's.
+pub fn joined(conn: &Connection, id: i64) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT id FROM quarantine WHERE joins = ? AND outcome IS NULL ORDER BY id";
+    let mut statement = conn.prepare_cached(sql)?;
+    statement.query_map([id], |row| row.get(0))?.collect()
+}
+
+/// Writes a decision down; gives its number, or nothing if there was one before.
+///
+/// # Errors
+/// The store's.
+pub fn decide(
+    tx: &Transaction<'_>,
+    id: i64,
+    outcome: &VerdictOutcome,
+    now_ms: i64,
+) -> rusqlite::Result<Option<u64>> {
+    let (code, reason) = match outcome {
+        VerdictOutcome::Released => ("released", None),
+        VerdictOutcome::Discarded { reason } => ("discarded", Some(reason)),
+    };
+    tx.prepare_cached(
+        "UPDATE quarantine SET outcome = ?, outcome_reason = ?, decided_at = ?,
+           number = (SELECT coalesce(max(number), 0) + 1 FROM quarantine)
+         WHERE id = ? AND outcome IS NULL RETURNING number",
+    )?
+    .query_row(params![code, reason, now_ms, id], |row| row.get(0))
+    .optional()
+}
+
+/// The number of the last decision about each device's batches.
+///
+/// # Errors
+/// The store's.
+pub fn last_numbers(conn: &Connection) -> rusqlite::Result<Vec<(DeviceId, u64)>> {
+    let sql = "SELECT device, max(number) FROM quarantine WHERE number IS NOT NULL GROUP BY device";
+    let mut statement = conn.prepare(sql)?;
+    statement
+        .query_map([], |row| Ok((DeviceId::from_bytes(row.get(0)?), row.get(1)?)))?
+        .collect()
+}
+
+/// Decisions for a device after a number, as items, and the number that they reach.
+///
+/// # Errors
+/// The store's.
+pub fn verdicts(conn: &Connection, device: DeviceId, after: u64) -> rusqlite::Result<(Vec<Item>, u64)> {
+    let mut statement = conn.prepare_cached(
+        "SELECT number, outcome, outcome_reason, batch FROM quarantine
+         WHERE device = ? AND number > ? ORDER BY number LIMIT ?",
+    )?;
+    let mut rows = statement.query(params![device.to_bytes(), after, VERDICTS])?;
+    let (mut items, mut reached) = (Vec::new(), after);
+    while let Some(row) = rows.next()? {
+        reached = row.get(0)?;
+        let outcome = match row.get::<_, String>(1)?.as_str() {
+            "released" => VerdictOutcome::Released,
+            _ => VerdictOutcome::Discarded {
+                reason: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+            },
+        };
+        let Ok(batch) = minicbor::decode::<Batch>(row.get_ref(3)?.as_blob()?) else {
+            continue;
+        };
+        items.push(Item::Verdict {
+            document: batch.document,
+            changes: batch
+                .changes
+                .iter()
+                .map(|chunk| HashBytes(chunk_hash(chunk)))
+                .collect(),
+            outcome,
+        });
+    }
+    Ok((items, reached))
+}
+
+const PARKED: &str =
+    "SELECT id, device, account, document, received_at, reason, joins, outcome, outcome_reason,
+    (SELECT count(*) FROM quarantine_change WHERE quarantine = quarantine.id) FROM quarantine";
+
+fn parked(row: &Row<'_>) -> rusqlite::Result<Parked> {
+    Ok(Parked {
+        id: row.get(0)?,
+        device: DeviceId::from_bytes(row.get(1)?),
+        account: AccountId::from_bytes(row.get(2)?),
+        document: row.get(3)?,
+        received_at_ms: row.get(4)?,
+        reason: row.get(5)?,
+        joins: row.get(6)?,
+        outcome: row.get(7)?,
+        outcome_reason: row.get(8)?,
+        changes: row.get(9)?,
+    })
 }

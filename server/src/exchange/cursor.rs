@@ -44,6 +44,9 @@ pub struct Cursor {
     /// Boards were delivered up to here, ahead of the rest of a backlog.
     #[n(3)]
     pub boards: Option<u64>,
+    /// The last decision about the device's quarantined batches that was delivered.
+    #[n(4)]
+    pub verdict: u64,
 }
 
 /// The way from one scope set to another: documents of the new set that the old one did not cover.
@@ -86,6 +89,7 @@ impl Cursor {
         set: None,
         backfill: None,
         boards: None,
+        verdict: 0,
     };
 
     /// The bytes for `device`.
@@ -142,6 +146,7 @@ mod tests {
             set: None,
             backfill: Some(backfill),
             boards: Some(18),
+            verdict: 4,
         };
         let sealed = cursor.seal(&key, device);
         assert_eq!(Cursor::open(&sealed, &key, device), Ok(cursor));
@@ -165,6 +170,7 @@ mod tests {
             set: Some(SetId([1; 8])),
             backfill: None,
             boards: None,
+            verdict: 0,
         };
         assert!(cursor.seal(&[7; 32], DeviceId::from_parts(1, 1)).len() <= 32);
     }

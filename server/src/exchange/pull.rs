@@ -120,6 +120,7 @@ impl Builder<'_> {
                     set: Some(backfill.set),
                     backfill: None,
                     boards: None,
+                    verdict: cursor.verdict,
                 },
                 more,
             ));

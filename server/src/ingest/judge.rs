@@ -1,5 +1,8 @@
 //! Judging a delivery: cheap checks, the signature, then admission against the document.
 
+use std::collections::HashSet;
+
+use minicbor::bytes::ByteVec;
 use sync_core::admission::{Admission, Authority, Gate, Plan, Refusal, admit};
 use sync_core::document::schema::Schema;
 use sync_core::edit::EditKind;
@@ -8,11 +11,11 @@ use sync_core::preflight::chunk_hash;
 use sync_core::protocol::{Batch, ED25519, HashBytes, Receipt, limits};
 use sync_core::signature::{BatchStatement, RecordStatement, Signature};
 
-use super::{HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict};
+use super::{HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict, Way};
 use crate::documents::Loaded;
 use crate::log::{self, Append, AppendChange};
 use crate::policy::{Permit, Write};
-use crate::quarantine::Kept;
+use crate::quarantine::{self, Before, DEPENDS, Kept};
 use crate::store::Store;
 
 /// Most missing hashes that a receipt names.
@@ -22,16 +25,18 @@ const MISSING_NAMED: usize = 64;
 pub(super) fn judge(
     ingest: &Ingest,
     store: &Store,
-    sender: &Sender,
+    (sender, way): (&Sender, Way),
     batches: &[Batch],
     now_ms: i64,
     held: &mut HeldDocuments,
 ) -> Result<Judged, IngestError> {
     let mut judged = Judged::default();
+    // What was refused in this very delivery: its sender does not know yet, and will not insist.
+    let mut refused_now: HashSet<ChangeHash> = HashSet::new();
     for batch in batches {
-        let verdict = match precheck(ingest, sender, batch, now_ms) {
-            Err(refusal) => Err(refusal),
-            Ok(permit) => {
+        let verdict = match precheck(ingest, sender, batch) {
+            Err(refusal) => Err(Refused::from(refusal)),
+            Ok(()) => {
                 let Some(slot) = held.get_mut(&batch.document) else {
                     return Err(IngestError::Abandoned);
                 };
@@ -40,21 +45,112 @@ pub(super) fn judge(
                     Some(loaded) => loaded,
                     None => load(store, batch.document)?,
                 };
-                let verdict = admit_batch(ingest, store, sender, batch, permit, now_ms, &mut loaded);
+                let verdict = match way {
+                    Way::Delivered => {
+                        let before = before(store, sender, batch, &loaded);
+                        before.and_then(|()| permit(sender, batch, now_ms))
+                    }
+                    Way::Released => sender
+                        .access
+                        .write(batch.document.scope())
+                        .ok_or(Refusal::Quarantined("not_permitted").into()),
+                };
+                let verdict = match verdict {
+                    Err(Refused::Known) => Ok(Verdict::Answer(duplicate(store, batch, &loaded))),
+                    Err(refused) => Err(refused),
+                    Ok(permit) => admit_batch(ingest, store, sender, batch, permit, now_ms, &mut loaded)
+                        .map_err(|refusal| joins(store, sender, batch, refusal, &refused_now)),
+                };
                 **slot = Some(loaded);
                 verdict
             }
         };
         judged.verdicts.push(match verdict {
             Ok(verdict) => verdict,
-            Err(refusal) => {
-                let receipt = receipt(&refusal);
-                judged.kept.extend(Kept::of(sender.device, batch, &receipt));
+            Err(refused) => {
+                let (receipt, joins) = refused.answer();
+                refused_now.extend(batch.changes.iter().map(|chunk| ChangeHash(chunk_hash(chunk))));
+                if way == Way::Delivered {
+                    let kept = Kept::of(sender.device, batch, &receipt, joins, &ingest.master);
+                    judged.kept.extend(kept);
+                }
                 Verdict::Answer(receipt)
             }
         });
     }
     Ok(judged)
+}
+
+/// Why a batch is not merged now.
+enum Refused {
+    /// By admission.
+    By(Refusal),
+    /// Every change of it is here already.
+    Known,
+    /// It waits in quarantine, or was discarded.
+    Before(Before),
+    /// It stands on a batch in quarantine.
+    Joins(i64),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Refused::By(refusal)
+    }
+}
+
+impl Refused {
+    /// The receipt, and the quarantined batch that this one joins.
+    fn answer(&self) -> (Receipt, Option<i64>) {
+        match self {
+            Refused::By(refusal) => (receipt(refusal), None),
+            Refused::Known => (Receipt::Duplicate { from: 0, to: 0 }, None),
+            Refused::Before(Before::Waits { reason }) => (
+                Receipt::Quarantined {
+                    reason: reason.clone(),
+                },
+                None,
+            ),
+            Refused::Before(Before::Discarded) => (receipt(&Refusal::Rejected("discarded")), None),
+            Refused::Joins(id) => (receipt(&Refusal::Quarantined(DEPENDS)), Some(*id)),
+        }
+    }
+}
+
+/// The same bytes get the same answer, whatever the sender may do by now.
+fn before(store: &Store, sender: &Sender, batch: &Batch, loaded: &Loaded) -> Result<(), Refused> {
+    let known = |chunk: &ByteVec| loaded.document.history().contains(&ChangeHash(chunk_hash(chunk)));
+    if batch.changes.iter().all(known) {
+        return Err(Refused::Known);
+    }
+    // A store that does not answer is found out by the next step.
+    let before = store.read_blocking(|conn| quarantine::before(conn, sender.device, batch));
+    match before {
+        Ok(Some(before)) => Err(Refused::Before(before)),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+/// A batch that stands on a quarantined one joins it – unless that was refused just now: then its sender makes it again.
+fn joins(
+    store: &Store,
+    sender: &Sender,
+    batch: &Batch,
+    refusal: Refusal,
+    refused_now: &HashSet<ChangeHash>,
+) -> Refused {
+    let Refusal::MissingDeps(missing) = &refusal else {
+        return refusal.into();
+    };
+    if missing.iter().any(|hash| refused_now.contains(hash)) {
+        return refusal.into();
+    }
+    let holding =
+        store.read_blocking(|conn| quarantine::holding(conn, sender.device, batch.document, missing));
+    match holding {
+        Ok(Some(id)) => Refused::Joins(id),
+        Ok(None) | Err(_) => refusal.into(),
+    }
 }
 
 fn load(store: &Store, id: DocumentId) -> Result<Loaded, IngestError> {
@@ -63,8 +159,8 @@ fn load(store: &Store, id: DocumentId) -> Result<Loaded, IngestError> {
         .map_err(|error| IngestError::Damaged(id, error))
 }
 
-/// What can be said without the document; gives leave to append to it.
-fn precheck(ingest: &Ingest, sender: &Sender, batch: &Batch, now_ms: i64) -> Result<Permit<Write>, Refusal> {
+/// What can be said without the document.
+fn precheck(ingest: &Ingest, sender: &Sender, batch: &Batch) -> Result<(), Refusal> {
     let bytes: usize = batch.changes.iter().map(|chunk| chunk.len()).sum();
     let fits = (1..=limits::BATCH_CHANGES).contains(&batch.changes.len())
         && bytes <= limits::BATCH_BYTES
@@ -89,19 +185,23 @@ fn precheck(ingest: &Ingest, sender: &Sender, batch: &Batch, now_ms: i64) -> Res
     };
     statement
         .verify(&sender.key, &batch.signature)
-        .map_err(|_| Refusal::Rejected("signature"))?;
+        .map_err(|_| Refusal::Rejected("signature"))
+}
+
+/// Leave to append to the batch's document.
+fn permit(sender: &Sender, batch: &Batch, now_ms: i64) -> Result<Permit<Write>, Refused> {
     let latest = Month::of_millis(now_ms).map(Month::next);
     if batch
         .document
         .period()
         .is_some_and(|month| latest.is_none_or(|latest| month > latest))
     {
-        return Err(Refusal::Rejected("period"));
+        return Err(Refusal::Rejected("period").into());
     }
     sender
         .access
         .write(batch.document.scope())
-        .ok_or(Refusal::Quarantined("not_permitted"))
+        .ok_or(Refusal::Quarantined("not_permitted").into())
 }
 
 fn admit_batch(
