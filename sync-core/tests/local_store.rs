@@ -1,6 +1,6 @@
 //! Every local store passes the contract.
 
-use sync_core::local_store::sqlite::SqliteStore;
+use sync_core::local_store::sqlite::{SqliteStore, StoreKey};
 use sync_core::local_store::{LocalStore, MemoryStore, contract};
 
 #[test]
@@ -56,5 +56,28 @@ fn sql_itself_refuses_to_delete_what_has_no_receipt() {
     .unwrap();
     let deleted = conn.execute("DELETE FROM change", []);
     assert!(deleted.unwrap_err().to_string().contains("without a receipt"));
+    drop(conn);
     assert!(SqliteStore::open(&path).unwrap().documents().is_ok());
+}
+
+#[test]
+fn a_store_is_one_replicas() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("phone.db");
+    let first = SqliteStore::open(&path).unwrap();
+    assert_eq!(SqliteStore::open(&path).unwrap_err().code(), "store_in_use");
+    drop(first);
+    assert!(SqliteStore::open(&path).is_ok());
+}
+
+#[test]
+fn a_key_is_never_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("phone.db");
+    match SqliteStore::open_encrypted(&path, &StoreKey::from_bytes([1; 32])) {
+        // Which it is depends on the SQLite that this test is linked with.
+        Err(refused) => assert_eq!(refused.code(), "store_no_cipher"),
+        Ok(store) => drop(store),
+    }
+    assert!(!std::fs::read(&path).unwrap().starts_with(b"SQLite format 3"));
 }

@@ -1,15 +1,16 @@
-//! The phone's store on disk: one SQLite file.
+//! The phone's store on disk: one SQLite file, encrypted where it is on a phone.
 //!
 //! Every method that writes is one transaction, flushed before it returns (`synchronous=FULL`). What is erased is
 //! overwritten (`secure_delete`). The file is refused if it belongs to another program or a newer version.
 
+mod open;
 mod write;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
 
 use super::{
     Credentials, DocumentSummary, ListQuery, LocalStore, OwnChange, Pending, Refused, SavedEdit,
@@ -19,13 +20,7 @@ use crate::digest::DigestSum;
 use crate::ids::{ChangeHash, Class, DocumentId, RecordId};
 use crate::projection::RowChange;
 use crate::seal::{KeySeed, RecordKey};
-
-mod embedded {
-    refinery::embed_migrations!("../migrations/phone");
-}
-
-/// "LNGP": what the header of our files says.
-const APPLICATION_ID: i32 = 0x4c4e_4750;
+pub use open::StoreKey;
 
 /// What can go wrong with the file, by what the app can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +36,15 @@ pub enum SqliteStoreError {
         /// The newest that is known here.
         known: i64,
     },
+    /// The key does not open it – or its first page is damaged, which looks the same.
+    #[error("the key does not open the store")]
+    WrongKey,
+    /// The app was built without encryption.
+    #[error("this build cannot encrypt")]
+    NoCipher,
+    /// It is open already, here or in another process.
+    #[error("the store is in use")]
+    InUse,
     /// The disk is full: nothing was changed; free some space.
     #[error("the disk is full")]
     Full,
@@ -49,7 +53,7 @@ pub enum SqliteStoreError {
     Damaged(&'static str),
     /// The file does not migrate; it is as it was.
     #[error("the store cannot be migrated: {0}")]
-    Migration(#[from] refinery::Error),
+    Migration(#[source] refinery::Error),
     /// Anything else that SQLite says.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
@@ -58,7 +62,9 @@ pub enum SqliteStoreError {
 impl From<rusqlite::Error> for SqliteStoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged("page"),
             _ => Self::Sqlite(error),
         }
     }
@@ -70,6 +76,9 @@ impl SqliteStoreError {
         match self {
             Self::Foreign(_) => "store_foreign",
             Self::Newer { .. } => "store_newer",
+            Self::WrongKey => "store_wrong_key",
+            Self::NoCipher => "store_no_cipher",
+            Self::InUse => "store_in_use",
             Self::Full => "store_full",
             Self::Damaged(_) => "store_damaged",
             Self::Migration(_) => "store_migration",
@@ -84,58 +93,6 @@ type Result<T> = std::result::Result<T, SqliteStoreError>;
 #[derive(Debug)]
 pub struct SqliteStore {
     conn: Connection,
-}
-
-impl SqliteStore {
-    /// Opens the file at `path`, and makes or migrates it.
-    ///
-    /// # Errors
-    /// [`SqliteStoreError`]; a file that is not ours is left as it is.
-    pub fn open(path: &Path) -> Result<Self> {
-        let mut conn = Connection::open(path)?;
-        check_owner(&conn, path)?;
-        conn.pragma_update(None, "journal_mode", "WAL")?;
-        conn.pragma_update(None, "synchronous", "FULL")?;
-        conn.pragma_update(None, "foreign_keys", true)?;
-        conn.pragma_update(None, "secure_delete", true)?;
-        conn.set_prepared_statement_cache_capacity(32);
-        migrate(&mut conn)?;
-        Ok(Self { conn })
-    }
-}
-
-/// An empty file becomes ours; any other has to be.
-fn check_owner(conn: &Connection, path: &Path) -> Result<()> {
-    let foreign = |_| SqliteStoreError::Foreign(path.to_owned());
-    let owner: i32 = conn
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(foreign)?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (owner, tables) {
-        (APPLICATION_ID, _) => Ok(()),
-        (0, 0) => Ok(conn.pragma_update(None, "application_id", APPLICATION_ID)?),
-        _ => Err(SqliteStoreError::Foreign(path.to_owned())),
-    }
-}
-
-fn migrate(conn: &mut Connection) -> Result<()> {
-    let runner = embedded::migrations::runner();
-    let known = runner
-        .get_migrations()
-        .iter()
-        .map(|migration| i64::from(migration.version()))
-        .max()
-        .unwrap_or(0);
-    // The table is missing in a fresh file.
-    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-    let found = conn.query_row(sql, [], |row| row.get(0)).unwrap_or(0);
-    if found > known {
-        return Err(SqliteStoreError::Newer { found, known });
-    }
-    if found < known {
-        runner.run(conn)?;
-    }
-    Ok(())
 }
 
 impl LocalStore for SqliteStore {
