@@ -7,6 +7,7 @@
 mod directives;
 mod exchange;
 mod heal;
+mod look;
 mod open;
 mod outbox;
 mod page;

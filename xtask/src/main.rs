@@ -54,7 +54,21 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "tests",
-        command: &["cargo", "test", "--workspace", "--all-features", "--locked"],
+        // Without mobile-ffi, which would link everybody with the phone's encrypted SQLite.
+        command: &[
+            "cargo",
+            "test",
+            "--workspace",
+            "--exclude",
+            "mobile-ffi",
+            "--all-features",
+            "--locked",
+        ],
+        env: &[],
+    },
+    Step {
+        name: "phone",
+        command: &["cargo", "test", "-p", "mobile-ffi", "--all-features", "--locked"],
         env: &[],
     },
 ];
@@ -81,6 +95,7 @@ fn test() -> Result<()> {
     for component in ["rustfmt", "clippy"] {
         ensure_component(component)?;
     }
+    ensure_openssl()?;
     for step in STEPS {
         let started = Instant::now();
         say(&format!("== {}: {}", step.name, step.command.join(" ")));
@@ -114,6 +129,32 @@ fn ensure_component(component: &str) -> Result<()> {
         return Ok(());
     }
     run(&["rustup", "component", "add", component], &[])
+}
+
+/// SQLCipher is built against the system's OpenSSL.
+fn ensure_openssl() -> Result<()> {
+    let source = "#include <openssl/evp.h>\n";
+    let probe = env::temp_dir().join(format!("langso-openssl-{}.c", std::process::id()));
+    std::fs::write(&probe, source)?;
+    let found = Command::new("cc").arg("-fsyntax-only").arg(&probe).output();
+    std::fs::remove_file(&probe)?;
+    if found.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    install("libssl-dev").context("OpenSSL's headers are needed for the encrypted store of phones")
+}
+
+fn install(package: &str) -> Result<()> {
+    run(&["apt-get", "update", "-qq"], &[])?;
+    let install = [
+        "apt-get",
+        "install",
+        "-qq",
+        "-y",
+        "--no-install-recommends",
+        package,
+    ];
+    run(&install, &[("DEBIAN_FRONTEND", "noninteractive")])
 }
 
 fn run(command: &[&str], env: &[(&str, &str)]) -> Result<()> {

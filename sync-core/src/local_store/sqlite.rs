@@ -7,7 +7,7 @@ mod open;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
@@ -63,11 +63,18 @@ impl From<rusqlite::Error> for SqliteStoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            // A quota, or a limit on the size of files: SQLite calls only one of the ways to be full by that name.
+            Some(ErrorCode::SystemIoFailure) if is_write(&error) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged("page"),
             _ => Self::Sqlite(error),
         }
     }
+}
+
+fn is_write(error: &rusqlite::Error) -> bool {
+    let failure = error.sqlite_error();
+    failure.is_some_and(|failure| failure.extended_code == rusqlite::ffi::SQLITE_IOERR_WRITE)
 }
 
 impl SqliteStoreError {

@@ -154,9 +154,18 @@ fn migrate(conn: &mut Connection) -> Result<()> {
         .map(|migration| i64::from(migration.version()))
         .max()
         .unwrap_or(0);
-    // The table is missing in a fresh file.
-    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-    let found = conn.query_row(sql, [], |row| row.get(0)).unwrap_or(0);
+    // The table is missing in a fresh file; in any other it has to be readable.
+    let fresh: bool = conn.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')",
+        [],
+        |row| row.get(0),
+    )?;
+    let found = if fresh {
+        0
+    } else {
+        let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+        conn.query_row(sql, [], |row| row.get(0))?
+    };
     if found > known {
         return Err(SqliteStoreError::Newer { found, known });
     }
@@ -167,15 +176,16 @@ fn migrate(conn: &mut Connection) -> Result<()> {
 }
 
 impl From<refinery::Error> for SqliteStoreError {
-    /// A full disk is a full disk, whatever was being done.
+    /// A full disk is a full disk and a damaged page a damaged page, whatever was being done.
     fn from(error: refinery::Error) -> Self {
         let mut cause: Option<&(dyn Error + 'static)> = error.source();
         while let Some(inner) = cause {
             let sqlite = inner.downcast_ref::<rusqlite::Error>();
-            if sqlite.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DiskFull) {
-                return Self::Full;
+            match sqlite.and_then(rusqlite::Error::sqlite_error_code) {
+                Some(ErrorCode::DiskFull) => return Self::Full,
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => return Self::Damaged("page"),
+                _ => cause = inner.source(),
             }
-            cause = inner.source();
         }
         Self::Migration(error)
     }

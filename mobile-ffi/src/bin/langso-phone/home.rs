@@ -1,0 +1,80 @@
+//! The directory that is a phone.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use data_encoding::HEXLOWER;
+use langso_mobile::Vault;
+
+/// A phone's files.
+#[derive(Debug)]
+pub(crate) struct Home<'a>(pub(crate) &'a Path);
+
+impl Home<'_> {
+    fn vault(&self) -> PathBuf {
+        self.0.join("vault.db")
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.0.join("key")
+    }
+
+    fn server_file(&self) -> PathBuf {
+        self.0.join("server")
+    }
+
+    /// Opens the phone; a directory without one becomes a new phone.
+    pub(crate) fn open_or_create(&self) -> anyhow::Result<Arc<Vault>> {
+        std::fs::create_dir_all(self.0).with_context(|| self.0.display().to_string())?;
+        if !self.key_file().exists() {
+            let key: [u8; 32] = rand::random();
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(self.key_file())?;
+            file.write_all(HEXLOWER.encode(&key).as_bytes())?;
+            file.sync_all()?;
+        }
+        if self.vault().exists() {
+            return self.open();
+        }
+        Ok(Vault::create(text(&self.vault())?, self.key()?)?)
+    }
+
+    /// Opens the phone.
+    pub(crate) fn open(&self) -> anyhow::Result<Arc<Vault>> {
+        let vault = Vault::open(text(&self.vault())?, self.key()?)?;
+        vault.set_app_version(concat!("langso-phone ", env!("CARGO_PKG_VERSION")).to_owned());
+        Ok(vault)
+    }
+
+    fn key(&self) -> anyhow::Result<Vec<u8>> {
+        let hex = std::fs::read(self.key_file()).context("this phone has no key: enrol it first")?;
+        HEXLOWER
+            .decode(hex.trim_ascii())
+            .context("the key file is no key")
+    }
+
+    /// The server's address, once enrolled.
+    pub(crate) fn server(&self) -> anyhow::Result<String> {
+        let server = std::fs::read_to_string(self.server_file());
+        Ok(server
+            .context("this phone knows no server: enrol it first")?
+            .trim()
+            .to_owned())
+    }
+
+    /// Remembers the server's address.
+    pub(crate) fn keep_server(&self, url: &str) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.server_file(), url)?)
+    }
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    Ok(path.to_str().context("the path is no text")?.to_owned())
+}

@@ -1,0 +1,12 @@
+//! Stories of an app and its vault, told through the façade alone; the server is the real one.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has said what it has to say"
+)]
+
+mod bad_input;
+mod district;
+mod sealed;
+mod use_of_a_day;
