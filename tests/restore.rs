@@ -202,3 +202,15 @@ fn only_a_whole_backup_of_ours_is_restored() {
         "the store is as it was"
     );
 }
+
+#[test]
+fn one_process_has_a_data_directory_and_the_next_one_gets_it_when_that_ends() {
+    use langso_server::app::{OpenAppError, lock};
+    let dir = tempfile::tempdir().unwrap();
+    let first = lock(dir.path()).unwrap();
+    let second = lock(dir.path());
+    assert!(matches!(&second, Err(OpenAppError::InUse(_))));
+    assert_eq!(second.unwrap_err().code(), "data_in_use");
+    drop(first);
+    assert!(lock(dir.path()).is_ok());
+}
