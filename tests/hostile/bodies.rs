@@ -154,6 +154,41 @@ fn a_weak_key_is_not_enrolled() {
     village.leaves_nobody_harmed();
 }
 
+/// A clock may say anything: the farthest it can say is refused like any other that is off.
+#[test]
+fn a_clock_at_the_end_of_time_is_refused_with_a_nonce() {
+    let village = Village::new();
+    let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+    let identity = village.hostile.identity();
+    for time_ms in [i64::MIN, i64::MAX] {
+        let statement = sync_core::signature::AssertionStatement {
+            realm: identity.realm,
+            device: identity.device,
+            time_ms,
+            nonce: None,
+            jti: [1; 16],
+        };
+        let body = serde_json::json!({
+            "device": identity.device.to_string(), "time_ms": time_ms, "jti": encode(&[1; 16]),
+            "signature": encode(&statement.sign(&identity.key).0),
+        });
+        let headers = [(header::CONTENT_TYPE, "application/json")];
+        let mut link = Link::to(&village.url, std::sync::Arc::default()).unwrap();
+        let sent = link.send(
+            Method::POST,
+            "/v1/token",
+            &headers,
+            body.to_string().into(),
+            Fate::Delivered,
+        );
+        let answer = village.runtime.block_on(sent).unwrap().unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(problem["code"], "clock_refused", "{time_ms}");
+        assert!(problem["nonce"].is_string());
+    }
+    village.leaves_nobody_harmed();
+}
+
 fn empty(village: &Village) -> SyncRequest {
     SyncRequest {
         v: VERSION,
