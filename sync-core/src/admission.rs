@@ -16,10 +16,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{ActorId, Automerge, ChangeHash};
 
-use crate::document::Document;
 use crate::document::history::Node;
+use crate::document::{DamagedDocument, Document};
 use crate::edit::EditKind;
-use crate::ids::{AccountId, DeviceId, RecordId};
+use crate::ids::{AccountId, DeviceId, DocumentId, RecordId};
 use crate::preflight::PreflightError;
 use crate::projection::{RowChange, rows_of};
 use crate::signature::{RecordStatement, Signature};
@@ -221,7 +221,35 @@ fn admit_guarded(
     Ok(Admission::Plan(Box::new(plan)))
 }
 
+/// So many changes of a snapshot are judged at a time.
+const SNAPSHOT_CHANGES: usize = 512;
+
 impl Document {
+    /// Reads a snapshot that crossed a network: loaded it tells its changes, and these are judged one by one like any
+    /// others, so that a server can do no more with a snapshot than with a tail.
+    ///
+    /// # Errors
+    /// [`DamagedDocument`] when it does not load, or holds what admission would not let in.
+    pub fn receive(id: DocumentId, bytes: &[u8]) -> Result<Self, DamagedDocument> {
+        let loaded = Document::load(id, bytes)?;
+        let changes =
+            catch_unwind(AssertUnwindSafe(|| loaded.changes())).map_err(|_| DamagedDocument::Unreadable)?;
+        let chunks: Vec<&[u8]> = changes.iter().map(|change| change.raw_bytes()).collect();
+        let mut document = Document::new(id);
+        for slice in chunks.chunks(SNAPSHOT_CHANGES) {
+            match admit(&document, slice, Gate::Log) {
+                Ok(Admission::Plan(plan)) => drop(document.adopt(*plan)),
+                Ok(Admission::Duplicate) => {}
+                Err(_) => return Err(DamagedDocument::Unreadable),
+            }
+        }
+        if document.heads() == loaded.heads() {
+            Ok(document)
+        } else {
+            Err(DamagedDocument::Unreadable)
+        }
+    }
+
     /// Becomes what the plan made of it, and tells which rows follow.
     ///
     /// The plan must have been made for this very state.

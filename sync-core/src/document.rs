@@ -25,6 +25,7 @@ use automerge::{
 
 use crate::edit::{Author, Edit, EditError, Write};
 use crate::ids::DocumentId;
+use crate::preflight::{DocumentLimits, preflight_document};
 use crate::seal::RecordKey;
 use history::{History, Node};
 use schema::Schema;
@@ -99,11 +100,14 @@ impl Document {
             .unwrap_or(ChangeHash([0; 32]))
     }
 
-    /// Loads what [`Document::save`] gave.
+    /// Loads what [`Document::save`] gave and what was kept where nobody else writes. What crossed a network is for
+    /// [`Document::receive`].
     ///
     /// # Errors
     /// [`DamagedDocument`] when the bytes are no automerge document or that of another id.
     pub fn load(id: DocumentId, bytes: &[u8]) -> Result<Self, DamagedDocument> {
+        let outline =
+            preflight_document(bytes, &DocumentLimits::default()).map_err(|_| DamagedDocument::Unreadable)?;
         let doc = catch_unwind(AssertUnwindSafe(|| {
             Automerge::load_with_options(bytes, LoadOptions::new())
         }))
@@ -113,6 +117,16 @@ impl Document {
         let genesis = Self::new(id);
         if !genesis.history.heads().iter().all(|hash| history.contains(hash)) {
             return Err(DamagedDocument::Foreign);
+        }
+        // Counters that ran ahead of the operations would leave none for whoever writes next.
+        let max_op = |head| history.node(head).map_or(0, |node| node.max_op);
+        if history
+            .heads()
+            .iter()
+            .map(max_op)
+            .any(|max_op| max_op > outline.max_op)
+        {
+            return Err(DamagedDocument::Unreadable);
         }
         Ok(Self {
             id,

@@ -10,7 +10,9 @@ use automerge::{ObjId, ReadDoc};
 use sha2::{Digest, Sha256};
 
 use crate::document::{Document, GENESIS_ACTOR};
+use crate::edit::{Author, Edit, EditError};
 use crate::ids::{AccountId, RecordId};
+use crate::seal::KeySeed;
 
 /// An operation's id: the actor and the counter that made it.
 pub type Id = ([u8; 16], u64);
@@ -214,6 +216,21 @@ pub fn body_of(chunk: &[u8]) -> &[u8] {
     let rest = chunk.get(9..).unwrap_or_default();
     let length = rest.iter().take_while(|byte| **byte & 0x80 != 0).count() + 1;
     rest.get(length..).unwrap_or_default()
+}
+
+/// Makes an honest edit in a document that no replica holds; the chunk, or `None` when it says nothing new.
+///
+/// # Errors
+/// What the edit's own checks say.
+pub fn edit(
+    document: &mut Document,
+    edit: &Edit,
+    author: &Author,
+    seed: &KeySeed,
+) -> Result<Option<Vec<u8>>, EditError> {
+    let key = seed.record_key(edit.record());
+    let write = edit.prepare(document, author, Some(&key))?;
+    Ok(document.write(&write, author).map(|written| written.bytes))
 }
 
 /// The map of all records.

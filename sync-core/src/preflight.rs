@@ -10,10 +10,12 @@
 
 mod columns;
 mod reader;
+mod whole;
 
 use sha2::{Digest, Sha256};
 
 use reader::Reader;
+pub use whole::{DocumentLimits, Outline, preflight_document};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHECKSUM: usize = 4;
@@ -47,6 +49,7 @@ impl Default for PreflightLimits {
         Self {
             chunk: crate::protocol::limits::CHANGE_BYTES,
             deps: 64,
+            // At most 63, which is what the walk can tell apart.
             other_actors: 32,
             message: 64,
             ops: 256,
@@ -159,6 +162,10 @@ pub fn preflight(chunk: &[u8], limits: &PreflightLimits) -> Result<Header, Prefl
     }
     let actors = 1 + other_actors.len();
     let operations = columns::walk(&mut reader, actors as u64, limits)?;
+    // automerge looks every listed actor up and panics where one is not there; what the operations name is judged later.
+    if (1..actors).any(|place| operations.named & (1 << place) == 0) {
+        return Err(PreflightError::Foreign("an actor that no operation names"));
+    }
     let ops = operations.count;
     if seq == 0 || start_op == 0 || start_op.saturating_add(ops) > MAX_OP {
         return Err(PreflightError::Limit("counters"));

@@ -76,6 +76,26 @@ fn a_value_that_was_set_beside_it_is_rejected() {
     village.leaves_nobody_harmed();
 }
 
+/// A phone that holds only what the change stands on does not know the actor, and would break on its name alone.
+#[test]
+fn an_actor_that_no_operation_names_is_rejected() {
+    is_refused(rejected("chunk_foreign"), |village| {
+        let mut change = amends(village, |object| Op::put_text(object, "x_note", "?"));
+        change.other_actors = vec![[0xee; 16]];
+        vec![change.cast()]
+    });
+    let mut village = Village::new();
+    let mut change = amends(&village, |object| Op::put_text(object, "x_note", "?"));
+    let beside = records(&village, village.frame(0x78), fresh_record());
+    assert!(matches!(
+        village.deliver(&[beside.cast()]),
+        Receipt::Durable { .. }
+    ));
+    change.other_actors = vec![[0x78; 16]];
+    assert_eq!(village.deliver(&[change.cast()]), rejected("chunk_foreign"));
+    village.leaves_nobody_harmed();
+}
+
 #[test]
 fn changes_that_are_not_there_are_asked_for_and_never_parked() {
     let mut village = Village::new();

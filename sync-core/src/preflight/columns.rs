@@ -91,22 +91,28 @@ pub(super) struct Operations {
     pub(super) count: u64,
     /// The object of the last one, as the index of an actor and a counter; `None` for the root.
     pub(super) object: Option<(usize, u64)>,
+    /// Which actors they name, one bit each by its place.
+    pub(super) named: u64,
 }
 
 /// Walks every column. `actors` is how many the change names, its own included.
 pub(super) fn walk(reader: &mut Reader<'_>, actors: u64, limits: &PreflightLimits) -> Result<Operations> {
     let columns = Columns::read(reader)?;
     let ops = walk_actions(columns.reader(Column::Action), limits.ops as u64)?;
-    let object = walk_objects(&columns, ops, actors)?;
+    let (object, of_objects) = walk_objects(&columns, ops, actors)?;
     walk_keys(columns.reader(Column::Key), ops, limits)?;
     walk_inserts(columns.reader(Column::Insert), ops)?;
     walk_values(&columns, ops)?;
-    walk_preds(&columns, ops, actors, limits)?;
-    Ok(Operations { count: ops, object })
+    let of_preds = walk_preds(&columns, ops, actors, limits)?;
+    Ok(Operations {
+        count: ops,
+        object,
+        named: of_objects | of_preds,
+    })
 }
 
 /// Walks a run-length column of at most `limit` rows; `row` is told of each, `None` for a null. Gives their number.
-fn walk_runs<T: Copy>(
+pub(super) fn walk_runs<T: Copy>(
     mut reader: Reader<'_>,
     limit: u64,
     what: &'static str,
@@ -165,9 +171,17 @@ fn walk_actions(reader: Reader<'_>, limit: u64) -> Result<u64> {
     }
 }
 
-/// An actor and a counter for each operation, or neither, which is the root. Gives those of the last one.
-fn walk_objects(columns: &Columns<'_>, ops: u64, actors: u64) -> Result<Option<(usize, u64)>> {
-    let column = |column, what: std::ops::RangeInclusive<u64>| {
+/// The bit of an actor.
+fn bit(actor: u64) -> u64 {
+    1_u64
+        .checked_shl(u32::try_from(actor).unwrap_or(u32::MAX))
+        .unwrap_or(0)
+}
+
+/// An actor and a counter for each operation, or neither, which is the root. Gives those of the last one, and which
+/// actors there are.
+fn walk_objects(columns: &Columns<'_>, ops: u64, actors: u64) -> Result<(Option<(usize, u64)>, u64)> {
+    let column = |column, what: std::ops::RangeInclusive<u64>, named: &mut u64| {
         let (mut given, mut last) = (Rows::default(), None);
         let reader = columns.reader(column);
         let rows = walk_runs(
@@ -177,6 +191,7 @@ fn walk_objects(columns: &Columns<'_>, ops: u64, actors: u64) -> Result<Option<(
             |reader| reader.unsigned("object"),
             |value: Option<u64>| {
                 last = value;
+                *named |= value.map_or(0, bit);
                 given.push(value.is_some())?;
                 if value.is_none_or(|value| what.contains(&value)) {
                     Ok(())
@@ -188,12 +203,14 @@ fn walk_objects(columns: &Columns<'_>, ops: u64, actors: u64) -> Result<Option<(
         all_or_none(rows, ops, "object")?;
         Ok((given.bits, last))
     };
-    let (with_actor, actor) = column(Column::ObjectActor, 0..=actors - 1)?;
-    let (with_counter, counter) = column(Column::ObjectCounter, 1..=MAX_OP)?;
+    let mut named = 0;
+    let (with_actor, actor) = column(Column::ObjectActor, 0..=actors - 1, &mut named)?;
+    let (with_counter, counter) = column(Column::ObjectCounter, 1..=MAX_OP, &mut 0)?;
     if with_actor != with_counter {
         return Err(PreflightError::Malformed("object"));
     }
-    Ok(actor.and_then(|actor| usize::try_from(actor).ok()).zip(counter))
+    let last = actor.and_then(|actor| usize::try_from(actor).ok()).zip(counter);
+    Ok((last, named))
 }
 
 /// Yes or no for each of at most 256 rows; rows that were not pushed are no.
@@ -284,8 +301,8 @@ fn walk_value(kind: u64, mut value: Reader<'_>) -> Result<()> {
     }
 }
 
-/// How many operations each one replaces, and which.
-fn walk_preds(columns: &Columns<'_>, ops: u64, actors: u64, limits: &PreflightLimits) -> Result<()> {
+/// How many operations each one replaces, and which. Gives the actors of those.
+fn walk_preds(columns: &Columns<'_>, ops: u64, actors: u64, limits: &PreflightLimits) -> Result<u64> {
     let mut preds: u64 = 0;
     let counts = columns.reader(Column::PredCount);
     let rows = walk_runs(
@@ -304,8 +321,12 @@ fn walk_preds(columns: &Columns<'_>, ops: u64, actors: u64, limits: &PreflightLi
     if preds > limits.preds as u64 {
         return Err(PreflightError::Limit("preds"));
     }
-    let named = |actor: Option<u64>| match actor {
-        Some(actor) if actor < actors => Ok(()),
+    let mut named = 0;
+    let known = |actor: Option<u64>| match actor {
+        Some(actor) if actor < actors => {
+            named |= bit(actor);
+            Ok(())
+        }
         Some(_) | None => Err(PreflightError::Malformed("preds")),
     };
     let actor_rows = walk_runs(
@@ -313,7 +334,7 @@ fn walk_preds(columns: &Columns<'_>, ops: u64, actors: u64, limits: &PreflightLi
         preds,
         "preds",
         |r| r.unsigned("preds"),
-        named,
+        known,
     )?;
     let mut counter: i64 = 0;
     let deltas = columns.reader(Column::PredCounter);
@@ -335,7 +356,7 @@ fn walk_preds(columns: &Columns<'_>, ops: u64, actors: u64, limits: &PreflightLi
         },
     )?;
     if (actor_rows, counter_rows) == (preds, preds) {
-        Ok(())
+        Ok(named)
     } else {
         Err(PreflightError::Malformed("preds"))
     }

@@ -129,7 +129,7 @@ impl<S: LocalStore> Replica<S> {
             } => {
                 stage.keys.extend(keys.iter().map(unlisted));
                 let theirs =
-                    Document::load(*document, bytes).map_err(|_| ReplicaError::Answer("snapshot"))?;
+                    Document::receive(*document, bytes).map_err(|_| ReplicaError::Answer("snapshot"))?;
                 let own = self.own_changes(stage, *document)?;
                 self.staged(stage, *document)?
                     .replace(&theirs, own, &fresh_actor(rng));

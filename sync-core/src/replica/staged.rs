@@ -135,7 +135,7 @@ impl Staged {
         at_ms: i64,
         rng: &mut impl CryptoRng,
     ) -> Result<(), Refusal> {
-        let snapshot = Document::load(id, bytes).map_err(|_| Refusal::Rejected("snapshot"))?;
+        let snapshot = Document::receive(id, bytes).map_err(|_| Refusal::Rejected("snapshot"))?;
         if self.open.document.history().len() > 1 {
             // Something is here already: what the snapshot adds to it is merged like any other changes.
             let changes = snapshot.changes();
@@ -147,7 +147,8 @@ impl Staged {
             .aside
             .retain(|change| !snapshot.history().contains(&change.hash));
         self.open.document = snapshot;
-        self.snapshot = Some(bytes.to_vec());
+        // Written anew: what came is judged, not what its bytes may hold besides.
+        self.snapshot = Some(self.open.document.save());
         self.moved = true;
         self.add_rows(|document| project_all(document));
         Ok(())
