@@ -26,6 +26,7 @@ mod forks;
 mod heal;
 mod hostile;
 mod issuing;
+mod limits;
 mod offline;
 mod people;
 mod protocol_document;

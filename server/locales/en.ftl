@@ -78,6 +78,7 @@ error-media-type-unsupported = The type of the body is not supported.
 error-version-unsupported = This version of the protocol is not supported. Update the app.
 error-cursor-invalid = The sync cursor is not one of this device. Start again without it.
 error-too-many-batches = Too many batches in one request.
+error-storage-full = The server has no room left. What is on the device is safe.
 error-busy = The server is busy. Please try again later.
 error-internal = The server failed. What is on the device is safe.
 error-not-ready = The server is not ready.

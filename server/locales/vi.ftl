@@ -78,6 +78,7 @@ error-media-type-unsupported = Kiểu nội dung không được hỗ trợ.
 error-version-unsupported = Phiên bản giao thức không được hỗ trợ. Hãy cập nhật ứng dụng.
 error-cursor-invalid = Con trỏ đồng bộ không phải của thiết bị này. Hãy bắt đầu lại từ đầu.
 error-too-many-batches = Quá nhiều lô trong một lần gửi.
+error-storage-full = Máy chủ đã hết chỗ lưu. Dữ liệu trên thiết bị vẫn an toàn.
 error-busy = Máy chủ đang bận. Vui lòng thử lại sau.
 error-internal = Máy chủ gặp lỗi. Dữ liệu trên thiết bị vẫn an toàn.
 error-not-ready = Máy chủ chưa sẵn sàng.

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::devices::{self, Standing};
 use crate::documents::Documents;
 use crate::exchange::{Exchange, presence};
+use crate::flights::Flights;
 use crate::ingest::{Ingest, Sender};
 use crate::keys::{self, Keys, KeysError, Missing};
 use crate::policy::{Access, Grant, LATE_DAYS, Past};
@@ -36,6 +37,8 @@ use crate::workers::Workers;
 
 /// So many deliveries are unpacked at a time: enough for the writer to commit many at once.
 const DELIVERIES: usize = 8;
+/// So many more may wait for their turn, each as it came; others are sent away.
+const WAITING: usize = 256;
 
 /// So many passwords are hashed at a time.
 const PASSWORDS: usize = 2;
@@ -59,6 +62,10 @@ pub struct App {
     pub exchange: Arc<Exchange>,
     /// Turns for deliveries: an unpacked one takes ten times the memory of one that waits as it came.
     pub deliveries: Arc<Semaphore>,
+    /// Places to wait for such a turn.
+    pub waiting: Arc<Semaphore>,
+    /// Devices that are in an exchange.
+    pub flights: Flights,
     /// Wrong passwords.
     pub attempts: Attempts,
     /// How often an address may knock.
@@ -232,6 +239,8 @@ impl App {
             tokens,
             exchange: Arc::new(exchange),
             deliveries: Arc::new(Semaphore::new(DELIVERIES)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            flights: Flights::default(),
             attempts: Attempts::default(),
             limits,
             passwords: Workers::new(PASSWORDS),
@@ -254,6 +263,11 @@ impl App {
         self.replica
             .edit(&self.exchange, account, access, edit, now_ms)
             .await
+    }
+
+    /// How many deliveries wait for their turn.
+    pub fn deliveries_waiting(&self) -> usize {
+        WAITING.saturating_sub(self.waiting.available_permits())
     }
 
     /// The store.

@@ -21,6 +21,11 @@ pub struct Config {
     pub months: u16,
     /// Whether a proxy of ours stands before the server, whose `X-Forwarded-For` tells from where a request comes.
     pub behind_proxy: bool,
+    /// Where metrics are served, such as 127.0.0.1:9090; without, nowhere.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
+    /// A request that takes longer than this is given up, in seconds: its body trickles.
+    pub request_timeout_s: u32,
     /// How many deliveries are judged at a time; 0: as many as there are processors.
     pub workers: usize,
     /// About how many changes of documents are kept in memory, a kilobyte each.
@@ -55,6 +60,8 @@ impl Default for Config {
             token_ttl_s: 7 * 24 * 3600,
             months: 12,
             behind_proxy: false,
+            metrics: None,
+            request_timeout_s: 60,
             workers: 0,
             cached_changes: 20_000,
             backup_dir: None,

@@ -22,6 +22,7 @@ use sync_core::protocol::{
 use crate::clock;
 use crate::documents::Documents;
 use crate::ingest::{Ingest, IngestError, Sender, Way};
+use crate::metrics;
 use crate::quarantine;
 use crate::realm;
 use crate::store::Store;
@@ -68,6 +69,9 @@ pub enum ExchangeError {
     /// Come back later.
     #[error("the server is busy")]
     Busy,
+    /// There is no room to store anything: keep it and come back later.
+    #[error("the disk is full")]
+    Full,
     /// Something failed here; nothing was stored that was not answered.
     #[error("{0}")]
     Internal(String),
@@ -288,8 +292,12 @@ impl Exchange {
                     advances.iter().for_each(|advance| index.advance(advance));
                 });
         match delivered.await {
-            Ok(delivered) => Ok((delivered.receipts, delivered.own)),
+            Ok(delivered) => {
+                delivered.receipts.iter().for_each(metrics::receipt);
+                Ok((delivered.receipts, delivered.own))
+            }
             Err(IngestError::Busy) => Err(ExchangeError::Busy),
+            Err(IngestError::Full) => Err(ExchangeError::Full),
             Err(error) => Err(ExchangeError::Internal(error.to_string())),
         }
     }

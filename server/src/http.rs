@@ -39,8 +39,6 @@ use crate::clock;
 use crate::i18n::Locale;
 pub use error::{ApiError, Problem};
 
-/// A request that takes longer has a body that trickles, or a bug.
-const TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest body of everything but the exchange.
 const BODY_BYTES: usize = 16 * 1024;
 /// Longest body of a directive: its text, escaped, and its targets.
@@ -220,7 +218,8 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(
             axum::http::StatusCode::REQUEST_TIMEOUT,
-            TIMEOUT,
+            // Whoever takes longer has a body that trickles, or a bug.
+            Duration::from_secs(app.config.request_timeout_s.into()),
         ))
         .layer(CatchPanicLayer::custom(|_| error::panicked()))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))

@@ -22,7 +22,7 @@ use crate::log::{self, Append, AppendError};
 use crate::policy::Access;
 use crate::quarantine::{self, Kept};
 use crate::rows;
-use crate::store::{Store, WriteError};
+use crate::store::{Store, WriteError, is_full};
 use crate::workers::Workers;
 
 /// How often a stale plan is made again before the device is asked to come back.
@@ -80,6 +80,9 @@ pub enum IngestError {
     /// Too much is waiting already.
     #[error("too many deliveries are waiting")]
     Busy,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
     /// The store failed.
     #[error("the store failed: {0}")]
     Storage(String),
@@ -161,6 +164,10 @@ impl Ingest {
                 Ok(delivered) => return Ok(delivered),
                 Err(WriteError::Job(AppendError::Stale)) => {}
                 Err(WriteError::Busy) => return Err(IngestError::Busy),
+                Err(WriteError::Full) => return Err(IngestError::Full),
+                Err(WriteError::Job(AppendError::Sqlite(error))) if is_full(&error) => {
+                    return Err(IngestError::Full);
+                }
                 Err(error) => return Err(IngestError::Storage(error.to_string())),
             }
         }

@@ -17,7 +17,7 @@ use crate::workers::Workers;
 #[cfg(test)]
 pub(crate) use open::migrate;
 pub use open::{APPLICATION_ID, OpenError, open_connection};
-pub use writer::{WriteError, WriterStats};
+pub use writer::{WriteError, WriterStats, is_full};
 
 /// How many connections read.
 const READERS: usize = 4;

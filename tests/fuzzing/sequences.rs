@@ -126,6 +126,8 @@ fn to_a_phone(phone: &Document, lie: &[u8], rng: &mut StdRng) {
         device: device(0),
         actor: sync_core::ids::ActorId::from([0x55; 16].as_slice()),
         now_ms: NOW_MS,
+        device_now_ms: NOW_MS,
+        key: sync_core::signature::DeviceKey::from_seed([5; 32]),
     };
     let edit = Edit::LogAssistance(Box::new(new_assistance(rng)));
     let written = forge::edit(&mut phone, &edit, &author, &KeySeed::from_bytes([7; 32])).unwrap();

@@ -12,6 +12,7 @@ use sync_core::ids::{AccountId, ActorId, DeviceId, DocumentId, Month, RecordId, 
 use sync_core::projection::project_all;
 use sync_core::record::RetractReason;
 use sync_core::seal::{KeySeed, SealedField};
+use sync_core::signature::DeviceKey;
 
 pub const NOW_MS: i64 = 1_731_000_000_000;
 
@@ -95,6 +96,8 @@ impl Village {
             device: device(phone),
             actor: ActorId::from(actor.as_slice()),
             now_ms: NOW_MS,
+            device_now_ms: NOW_MS,
+            key: DeviceKey::from_seed([5; 32]),
         }
     }
 

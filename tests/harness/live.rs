@@ -123,6 +123,12 @@ impl Village {
         self.runtime.block_on(honest.sync(|| Fate::Delivered)).unwrap();
     }
 
+    /// The same where the server may refuse.
+    pub fn try_sync(&mut self, phone: usize) -> anyhow::Result<usize> {
+        let honest = &mut self.honest[phone];
+        self.runtime.block_on(honest.sync(|| Fate::Delivered))
+    }
+
     /// What an honest phone shows.
     pub fn rows(&self, phone: usize) -> BTreeMap<RecordId, Assistance> {
         let rows = self.honest[phone].rows().unwrap();

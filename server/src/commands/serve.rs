@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::say;
 use crate::app::{App, OpenAppError};
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
+use crate::metrics;
 use crate::serve::{serve, stop_signal};
 use crate::telemetry;
 
@@ -71,9 +74,29 @@ impl Serve {
                 let address = listener.local_addr()?;
                 tracing::info!(%address, data = %config.data.display(), "listening");
                 say(format_args!("listening on http://{address}"));
+                let metrics = metrics_of(&config, &app).await?;
                 serve(listener, app, stop_signal()).await?;
+                metrics.inspect(tokio::task::JoinHandle::abort);
                 tracing::info!("stopped");
                 Ok(ExitCode::SUCCESS)
             })
     }
+}
+
+/// Serves metrics beside, where the settings say so.
+async fn metrics_of(config: &Config, app: &Arc<App>) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(address) = config.metrics else {
+        return Ok(None);
+    };
+    let recorded = metrics::start()?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address}"))?;
+    tracing::info!(address = %listener.local_addr()?, "metrics");
+    let app = Arc::clone(app);
+    Ok(Some(tokio::spawn(async move {
+        if let Err(error) = metrics::serve(listener, app, recorded).await {
+            tracing::error!(%error, "metrics are no longer served");
+        }
+    })))
 }

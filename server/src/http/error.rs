@@ -7,6 +7,7 @@ use serde_json::json;
 use ulid::Ulid;
 
 use crate::accounts::AccountError;
+use crate::clock;
 use crate::enrolment::EnrolmentError;
 use crate::exchange::ExchangeError;
 use crate::i18n::{Locale, text};
@@ -84,7 +85,7 @@ impl ApiError {
     /// Come back later.
     pub fn busy() -> Self {
         Self {
-            retry_after_s: Some(5),
+            retry_after_s: Some(jittered(4)),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy")
         }
     }
@@ -92,6 +93,22 @@ impl ApiError {
     /// A paper with a degree of secrecy.
     pub fn secret() -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "secret_class")
+    }
+
+    /// The device is in an exchange already: it comes back when that is over.
+    pub fn device_busy() -> Self {
+        Self {
+            retry_after_s: Some(jittered(1)),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "device_busy")
+        }
+    }
+
+    /// There is no room to store anything.
+    pub fn full() -> Self {
+        Self {
+            retry_after_s: Some(jittered(60)),
+            ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full")
+        }
     }
 
     /// Something failed here. The cause goes to the log and nowhere else.
@@ -112,6 +129,12 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         self.problem.code
     }
+}
+
+/// So many seconds and up to as many again: phones that were sent away together must not come back together.
+fn jittered(seconds: u32) -> u32 {
+    let [chance] = clock::random::<1>();
+    seconds + (seconds * u32::from(chance)) / 255
 }
 
 impl IntoResponse for ApiError {
@@ -224,6 +247,7 @@ impl From<ExchangeError> for ApiError {
             ExchangeError::Cursor(_) => Self::new(StatusCode::BAD_REQUEST, "cursor_invalid"),
             ExchangeError::TooManyBatches => Self::new(StatusCode::BAD_REQUEST, "too_many_batches"),
             ExchangeError::Busy => Self::busy(),
+            ExchangeError::Full => Self::full(),
             ExchangeError::Internal(cause) => Self::internal(cause),
         }
     }
@@ -318,6 +342,7 @@ impl<E: Into<ApiError>> From<WriteError<E>> for ApiError {
         match error {
             WriteError::Job(error) => error.into(),
             WriteError::Busy => Self::busy(),
+            WriteError::Full => Self::full(),
             WriteError::Storage(cause) => Self::internal(cause),
             WriteError::Panicked => Self::internal("a job panicked"),
             WriteError::Stopped => Self::internal("the writer has stopped"),

@@ -1,6 +1,7 @@
 //! `POST /v1/sync`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -14,6 +15,7 @@ use super::ApiError;
 use super::actor::DeviceActor;
 use crate::app::App;
 use crate::devices::Standing;
+use crate::metrics;
 
 /// A body up to this size carries no more than a record or two.
 const SMALL_BYTES: usize = 2 * 1024;
@@ -26,6 +28,9 @@ pub(super) async fn sync(
 ) -> Result<Response, ApiError> {
     let body = body.map_err(|rejection| ApiError::of_status(rejection.status()))?;
     let compressed = is_compressed(&headers)?;
+    let begun = Instant::now();
+    let flight = app.flights.begin(actor.sender.device);
+    let flight = flight.ok_or_else(ApiError::device_busy)?;
     let turn = turn(&app, body.len()).await?;
     let request = decode_request(&body, compressed)?;
     drop(body);
@@ -35,10 +40,14 @@ pub(super) async fn sync(
         let mut response = app.exchange.exchange(&actor.sender, request, now_ms).await?;
         response.access_token = app.tokens.renew(&actor.bearer, now_ms);
         response.flags = flags(actor.standing).or(response.flags);
-        drop(turn);
+        drop((turn, flight));
         Ok::<_, ApiError>(encode_response(&response))
     });
-    Ok(answer(exchange.await.map_err(ApiError::internal)??))
+    let exchanged = exchange.await.map_err(ApiError::internal)?;
+    let response = exchanged.map(answer).map_err(IntoResponse::into_response);
+    let response = response.unwrap_or_else(|refused| refused);
+    metrics::exchange(response.status().as_u16(), begun.elapsed());
+    Ok(response)
 }
 
 /// What a device has to do that may only deliver: wipe itself, once everything is delivered, if it was revoked.
@@ -52,11 +61,12 @@ fn flags(standing: Standing) -> Option<Flags> {
     }
 }
 
-/// Waits for a turn to be unpacked and judged; what carries nothing needs none.
+/// Waits for a turn to be unpacked and judged, if there is a place to wait; what carries nothing needs none.
 async fn turn(app: &App, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
     if bytes <= SMALL_BYTES {
         return Ok(None);
     }
+    let _place = app.waiting.try_acquire().map_err(|_| ApiError::busy())?;
     Arc::clone(&app.deliveries)
         .acquire_owned()
         .await

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use minicbor::bytes::ByteVec;
-use sync_core::admission::{Admission, Authority, Gate, Plan, Refusal, admit};
+use sync_core::admission::{Admission, Authority, Gate, Plan, Refusal, admit_watched};
 use sync_core::document::schema::Schema;
 use sync_core::edit::EditKind;
 use sync_core::ids::{ActorId, ChangeHash, DeviceId, DocumentId, Month};
@@ -14,6 +14,7 @@ use sync_core::signature::{BatchStatement, RecordStatement, Signature};
 use super::{HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict, Way};
 use crate::documents::Loaded;
 use crate::log::{self, Append, AppendChange};
+use crate::metrics;
 use crate::policy::{Permit, Write};
 use crate::quarantine::{self, Before, DEPENDS, Kept};
 use crate::store::Store;
@@ -224,7 +225,7 @@ fn admit_batch(
         device: sender.device,
         authority: &authority,
     };
-    match admit(&loaded.document, &chunks, gate)? {
+    match admit_watched(&loaded.document, &chunks, gate, &mut metrics::stages())? {
         Admission::Duplicate => Ok(Verdict::Answer(duplicate(store, batch, loaded))),
         Admission::Plan(plan) => {
             let append = append(ingest, sender, batch, permit, now_ms, &plan)?;

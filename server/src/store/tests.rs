@@ -59,7 +59,14 @@ fn jobs_that_wait_are_committed_together() {
     for answer in waiting {
         answer.blocking_recv().unwrap().unwrap();
     }
-    assert_eq!(store.stats(), WriterStats { commits: 2, jobs: 11 });
+    assert_eq!(
+        store.stats(),
+        WriterStats {
+            commits: 2,
+            jobs: 11,
+            waiting: 0
+        }
+    );
     assert_eq!(keys(&store).len(), 10);
 }
 

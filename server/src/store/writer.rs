@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
+
+use crate::metrics;
 
 /// Most jobs of one transaction: a commit should not keep its first job waiting for long.
 const GROUP: usize = 256;
@@ -21,7 +24,10 @@ pub enum WriteError<E> {
     /// Too many jobs wait already.
     #[error("the writer's queue is full")]
     Busy,
-    /// The transaction could not be begun or committed: a full disk, a damaged file.
+    /// The disk is full: nothing was stored, and the same may succeed once there is room.
+    #[error("the disk is full")]
+    Full,
+    /// The transaction could not be begun or committed: a damaged file, a disk that does not answer.
     #[error("the store failed: {0}")]
     Storage(String),
     /// The job panicked.
@@ -39,10 +45,43 @@ pub struct WriterStats {
     pub commits: u64,
     /// Jobs in them.
     pub jobs: u64,
+    /// Jobs that wait just now.
+    pub waiting: u64,
+}
+
+/// Why a transaction was not committed.
+#[derive(Clone, Debug)]
+enum Failure {
+    Full,
+    Other(String),
+}
+
+impl Failure {
+    fn of(error: &rusqlite::Error) -> Self {
+        if is_full(error) {
+            Failure::Full
+        } else {
+            Failure::Other(error.to_string())
+        }
+    }
+}
+
+impl<E> From<Failure> for WriteError<E> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Full => WriteError::Full,
+            Failure::Other(cause) => WriteError::Storage(cause),
+        }
+    }
+}
+
+/// Whether SQLite says that there is no room left.
+pub fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
 /// Called after the commit, with its outcome.
-type Answer = Box<dyn FnOnce(Result<(), String>) + Send>;
+type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 /// Runs in the transaction; `None` when it took back what it did and has answered already.
 type Job = Box<dyn FnOnce(&mut Transaction<'_>) -> Option<Answer> + Send>;
 
@@ -57,6 +96,7 @@ pub(super) struct Writer {
 struct Counters {
     commits: AtomicU64,
     jobs: AtomicU64,
+    waiting: AtomicU64,
 }
 
 impl Writer {
@@ -86,12 +126,14 @@ impl Writer {
     {
         let (answer, receiver) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(WriteError::Stopped)?;
-        queue
-            .try_send(guarded(job, answer))
-            .map_err(|error| match error {
+        self.counters.waiting.fetch_add(1, Ordering::Relaxed);
+        queue.try_send(guarded(job, answer)).map_err(|error| {
+            self.counters.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
                 TrySendError::Full(_) => WriteError::Busy,
                 TrySendError::Disconnected(_) => WriteError::Stopped,
-            })?;
+            }
+        })?;
         Ok(receiver)
     }
 
@@ -99,6 +141,7 @@ impl Writer {
         WriterStats {
             commits: self.counters.commits.load(Ordering::Relaxed),
             jobs: self.counters.jobs.load(Ordering::Relaxed),
+            waiting: self.counters.waiting.load(Ordering::Relaxed),
         }
     }
 }
@@ -122,7 +165,7 @@ where
 {
     Box::new(move |tx| {
         if let Err(error) = tx.execute_batch("SAVEPOINT job") {
-            drop(answer.send(Err(WriteError::Storage(error.to_string()))));
+            drop(answer.send(Err(Failure::of(&error).into())));
             return None;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| job(tx)));
@@ -134,12 +177,13 @@ where
         let refused = match (tx.execute_batch(end), outcome) {
             (Ok(()), Ok(Ok(value))) => {
                 return Some(Box::new(move |committed| {
-                    drop(answer.send(committed.map(|()| value).map_err(WriteError::Storage)));
+                    drop(answer.send(committed.map(|()| value).map_err(WriteError::from)));
                 }));
             }
-            (Ok(()), Ok(Err(error))) => WriteError::Job(error),
+            // A full disk takes the savepoint away with everything else: the job's own error says it better.
+            (_, Ok(Err(error))) => WriteError::Job(error),
             (Ok(()), Err(_)) => WriteError::Panicked,
-            (Err(error), _) => WriteError::Storage(error.to_string()),
+            (Err(error), _) => Failure::of(&error).into(),
         };
         drop(answer.send(Err(refused)));
         None
@@ -151,9 +195,11 @@ fn run(mut conn: Connection, queue: &Receiver<Job>, counters: &Counters) {
         let group: Vec<Job> = std::iter::once(first)
             .chain(queue.try_iter().take(GROUP - 1))
             .collect();
-        let mut answers = Vec::with_capacity(group.len());
+        counters.waiting.fetch_sub(group.len() as u64, Ordering::Relaxed);
+        let (mut answers, begun) = (Vec::with_capacity(group.len()), Instant::now());
         let committed = commit(&mut conn, group, &mut answers);
         if committed.is_ok() {
+            metrics::commit(answers.len(), begun.elapsed());
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters.jobs.fetch_add(answers.len() as u64, Ordering::Relaxed);
         }
@@ -163,12 +209,17 @@ fn run(mut conn: Connection, queue: &Receiver<Job>, counters: &Counters) {
     drop(conn.pragma_update(None, "wal_checkpoint", "TRUNCATE"));
 }
 
-fn commit(conn: &mut Connection, group: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), String> {
+fn commit(conn: &mut Connection, group: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), Failure> {
     let mut tx = conn
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Failure::of(&error))?;
     for job in group {
         answers.extend(job(&mut tx));
+        // SQLite has taken everything back by itself. What the others did is gone, and what would follow would be
+        // committed alone: they are told, or never run.
+        if tx.is_autocommit() {
+            return Err(Failure::Full);
+        }
     }
-    tx.commit().map_err(|error| error.to_string())
+    tx.commit().map_err(|error| Failure::of(&error))
 }
