@@ -37,10 +37,7 @@ fn a_full_disk_loses_nothing_and_is_got_over() {
         }
     }
     let refused = refused.expect("the disk is full at last");
-    assert!(
-        refused.contains("507") && refused.contains("storage_full"),
-        "{refused}"
-    );
+    assert!(refused.contains("storage_full"), "{refused}");
     assert!(
         village.honest[0].unsent().unwrap().0 > 0,
         "the phone keeps what has no receipt"

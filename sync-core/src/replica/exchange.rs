@@ -4,6 +4,7 @@ use rand_core::CryptoRng;
 
 use super::outbox::SentBatch;
 use super::{Replica, ReplicaError, Result};
+use crate::ids::Month;
 use crate::local_store::{LocalStore, SyncState};
 use crate::protocol::{
     Body, Flags, Health, PageLimits, SyncRequest, SyncResponse, VERSION, decode_response, encode_request,
@@ -123,6 +124,10 @@ impl<S: LocalStore> Replica<S> {
         }
         let sent = self.outbox.in_flight.clone().ok_or(ReplicaError::Late)?;
         let response = decode_response(bytes, compressed)?;
+        // A time for which there are no documents would leave this phone unable to record anything.
+        if Month::of_millis(response.server_time_ms).is_none() {
+            return Err(ReplicaError::Answer("server_time"));
+        }
         if response.receipts.len() != sent.len() || response.heal.len() > self.outbox.asked {
             return Err(ReplicaError::Answer("receipts"));
         }
