@@ -4,7 +4,7 @@
 //! memory and its own time. [`sequences`]: ten in a row over a server and two phones, some of them behind, because a
 //! change that one replica takes may be what breaks another. A guard that passed the first kind has failed the second.
 //!
-//! `LANGSO_FUZZ_SCALE=10` does ten times as many; `LANGSO_FUZZ_SEED` makes them others. Guided fuzzing is in `fuzz/`.
+//! `LANGSO_FUZZ_SCALE=10` does ten times as many; `LANGSO_FUZZ_SEED` makes them others.
 
 #![expect(unreachable_pub, reason = "a binary of tests has no outside")]
 #![expect(
