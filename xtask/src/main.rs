@@ -3,6 +3,8 @@
 //! Each step prints its name and what it runs, so that a failing one can be run again by hand. A tool that is missing
 //! and can be installed is installed; what cannot be is an error that says what to do, never a skipped step.
 
+mod api;
+
 use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -71,13 +73,27 @@ const STEPS: &[Step] = &[
         command: &["cargo", "test", "-p", "mobile-ffi", "--all-features", "--locked"],
         env: &[],
     },
+    Step {
+        name: "bindings",
+        command: &["cargo", "xtask", "api"],
+        env: &[],
+    },
+    Step {
+        name: "kotlin",
+        command: &["mvn", "-B", "-ntp", "-f", "mobile-ffi/kotlin/pom.xml", "test"],
+        env: &[],
+    },
 ];
 
 fn main() -> ExitCode {
     let outcome = match env::args().nth(1).as_deref() {
         Some("test") => test(),
+        Some("api") if env::args().nth(2).as_deref() == Some("write") => api::write(),
+        Some("api") => api::check(),
         other => {
-            say(&format!("unknown command {other:?}; there is: cargo xtask test"));
+            say(&format!(
+                "unknown command {other:?}; there are: cargo xtask test, cargo xtask api [write]"
+            ));
             return ExitCode::from(2);
         }
     };
@@ -94,6 +110,9 @@ fn test() -> Result<()> {
     check_compiler()?;
     for component in ["rustfmt", "clippy"] {
         ensure_component(component)?;
+    }
+    for (program, package) in [("mvn", "maven"), ("javac", "default-jdk-headless")] {
+        ensure_program(program, package)?;
     }
     ensure_openssl()?;
     for step in STEPS {
@@ -129,6 +148,14 @@ fn ensure_component(component: &str) -> Result<()> {
         return Ok(());
     }
     run(&["rustup", "component", "add", component], &[])
+}
+
+/// A program of a Debian package, which is installed where it is missing and can be.
+fn ensure_program(program: &str, package: &str) -> Result<()> {
+    if Command::new(program).arg("--version").output().is_ok() {
+        return Ok(());
+    }
+    install(package).with_context(|| format!("{program} is needed for the Kotlin library"))
 }
 
 /// SQLCipher is built against the system's OpenSSL.
