@@ -7,6 +7,7 @@
 
 mod check;
 mod day;
+mod directives;
 mod district;
 mod live;
 
@@ -56,6 +57,8 @@ pub struct Summary {
     pub changes_delivered: usize,
     /// Records that the API returns.
     pub records_merged: usize,
+    /// Directives issued and answered.
+    pub directives: usize,
     /// Fields in conflict that the API returns.
     pub conflicts: usize,
     /// Fields in conflict that the seed produces.
@@ -129,11 +132,17 @@ pub async fn run(options: &Options, say: impl Fn(&str)) -> anyhow::Result<Option
         per_hamlet: options.per_hamlet,
         seed,
     };
-    let played = day.play(&district).await?;
+    let mut played = day.play(&district).await?;
     if options.once {
         let summary = summarise(&server, data, &district, played, &traffic, begun).await?;
         return Ok(Some(summary));
     }
+    let mut leader = leader(&server, &district).await?;
+    let answered = directives::play(&mut leader, district.unit, &mut played).await?;
+    say(&format!(
+        "{} directives, answered in all the ways there are",
+        answered.directives
+    ));
     say(&format!(
         "{} records of {} hamlets; more are coming, until Ctrl-C",
         count(&played),
@@ -169,21 +178,34 @@ fn count(played: &[Played]) -> usize {
     played.iter().map(|played| played.logged.len()).sum()
 }
 
+/// The district's leader, with a phone of his own.
+async fn leader(server: &ServerProcess, district: &District) -> anyhow::Result<Phone<MemoryStore>> {
+    let link = Link::to(&server.url(), Arc::default())?;
+    Phone::enrol(link, &district.leader_code, MemoryStore::default(), 0).await
+}
+
+fn delivered(played: &[Played]) -> usize {
+    let phones = played.iter().flat_map(|played| &played.phones);
+    phones.map(|phone| phone.delivered).sum()
+}
+
 async fn summarise(
     server: &ServerProcess,
     data: &Path,
     district: &District,
-    played: Vec<Played>,
+    mut played: Vec<Played>,
     traffic: &Arc<Traffic>,
     begun: Instant,
 ) -> anyhow::Result<Summary> {
     // Before anybody looks at the result: what the phones themselves cost.
     let ((requests, bytes_up, bytes_down), usage) = (traffic.counted(), server.usage());
-    let link = Link::to(&server.url(), Arc::default())?;
-    let mut leader = Phone::enrol(link, &district.leader_code, MemoryStore::default(), 0).await?;
+    let changes_delivered = delivered(&played);
+    let mut leader = leader(server, district).await?;
     let records = leader.get_all("/v1/records?include=personal", "records").await?;
     let conflicts = leader.get_all("/v1/conflicts", "conflicts").await?;
-    let differences = check::differences(&played, &records, &conflicts)?;
+    let mut differences = check::differences(&played, &records, &conflicts)?;
+    let answered = directives::play(&mut leader, district.unit, &mut played).await?;
+    differences.extend(answered.differences);
     let data = data.to_owned();
     let report = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         Ok(open_data(&data)?.0.read_blocking(verify)?)
@@ -194,9 +216,10 @@ async fn summarise(
         phones: sum(|played| played.phones.len()),
         records_made: count(&played),
         edits_made: sum(|played| played.edits),
-        changes_delivered: sum(|played| played.phones.iter().map(|phone| phone.delivered).sum()),
+        changes_delivered,
         records_merged: records.len(),
         conflicts: conflicts.len(),
+        directives: answered.directives,
         conflicts_expected: sum(|played| played.logged.iter().map(|logged| logged.disputed.len()).sum()),
         requests,
         requests_lost: sum(|played| played.requests_lost),

@@ -43,6 +43,7 @@ pub(super) struct Hamlet {
 
 /// The district, ready for its phones.
 pub(super) struct District {
+    pub(super) unit: UnitId,
     pub(super) hamlets: Vec<Hamlet>,
     pub(super) leader_code: String,
     pub(super) logins: Vec<Login>,
@@ -88,6 +89,7 @@ pub(super) fn set_up(data: &Path, seed: u64) -> anyhow::Result<District> {
         })
     });
     Ok(District {
+        unit: district,
         hamlets: hamlets.collect::<anyhow::Result<_>>()?,
         leader_code: add_codes(&store, leader, 1)?.concat(),
         logins: vec![leads, administers],
