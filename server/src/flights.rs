@@ -4,12 +4,20 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sync_core::ids::DeviceId;
+use tokio::sync::Notify;
 
 /// The devices that are in an exchange.
 #[derive(Clone, Debug, Default)]
-pub struct Flights(Arc<Mutex<HashSet<DeviceId>>>);
+pub struct Flights(Arc<Sky>);
+
+#[derive(Debug, Default)]
+struct Sky {
+    devices: Mutex<HashSet<DeviceId>>,
+    landed: Notify,
+}
 
 /// One device's exchange; over when this is dropped.
 #[derive(Debug)]
@@ -21,30 +29,48 @@ pub struct Flight {
 impl Flights {
     /// Begins an exchange of a device; `None` while another one is under way.
     pub fn begin(&self, device: DeviceId) -> Option<Flight> {
-        let begun = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(device);
+        let mut devices = self.0.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = devices.insert(device);
         begun.then(|| Flight {
             flights: self.clone(),
             device,
         })
     }
 
+    /// The same, after the one under way, if that ends within `patience`: a phone that lost its connection and comes
+    /// back at once finds its own exchange, which takes a moment, and is not to be sent away for seconds.
+    pub async fn begin_within(&self, device: DeviceId, patience: Duration) -> Option<Flight> {
+        let turn = async {
+            loop {
+                // Made before looking, so that no landing is missed in between.
+                let landed = self.0.landed.notified();
+                match self.begin(device) {
+                    Some(flight) => return flight,
+                    None => landed.await,
+                }
+            }
+        };
+        tokio::time::timeout(patience, turn).await.ok()
+    }
+
     /// How many are under way.
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.0
+            .devices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.flights
-            .0
+        let sky = &self.flights.0;
+        sky.devices
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.device);
+        sky.landed.notify_waiters();
     }
 }
 
@@ -62,5 +88,18 @@ mod tests {
         drop(flight);
         assert!(flights.begin(one).is_some());
         assert_eq!(flights.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_at_once_waits_for_what_it_began() {
+        let flights = Flights::default();
+        let device = DeviceId::from_parts(1, 1);
+        let flight = flights.begin(device).unwrap();
+        let (again, _) = tokio::join!(flights.begin_within(device, Duration::from_secs(60)), async {
+            tokio::task::yield_now().await;
+            drop(flight);
+        });
+        assert!(again.is_some());
+        assert!(flights.begin_within(device, Duration::ZERO).await.is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/sync`.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -19,6 +19,8 @@ use crate::metrics;
 
 /// A body up to this size carries no more than a record or two.
 const SMALL_BYTES: usize = 2 * 1024;
+/// So long a device waits for its own exchange before, which usually takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn sync(
     State(app): State<Arc<App>>,
@@ -29,7 +31,7 @@ pub(super) async fn sync(
     let body = body.map_err(|rejection| ApiError::of_status(rejection.status()))?;
     let compressed = is_compressed(&headers)?;
     let begun = Instant::now();
-    let flight = app.flights.begin(actor.sender.device);
+    let flight = app.flights.begin_within(actor.sender.device, PATIENCE).await;
     let flight = flight.ok_or_else(ApiError::device_busy)?;
     let turn = turn(&app, body.len()).await?;
     let request = decode_request(&body, compressed)?;
