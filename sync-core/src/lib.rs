@@ -9,6 +9,7 @@
 //! 5. [`preflight`] and [`admission`]: what may enter a document from outside, as a plan.
 //! 6. [`projection`]: which rows follow, on the server and on the phone alike; [`progress`]: what a hamlet has done.
 //! 7. [`digest`]: whether two stores hold the same.
+//! 8. [`folding`]: how words are compared when somebody looks for something.
 //!
 //! Around it: [`enrolment`] makes a phone somebody, and [`session`] says which request it makes next.
 
@@ -17,6 +18,7 @@ pub mod digest;
 pub mod document;
 pub mod edit;
 pub mod enrolment;
+pub mod folding;
 #[cfg(any(test, feature = "forge"))]
 pub mod forge;
 pub mod ids;
