@@ -49,6 +49,11 @@ fn whatever_does_not_follow_from_the_log_is_found() {
             "UPDATE assistance SET outcome = 'c' WHERE outcome <> 'hoan_thanh'",
             rows("assistance", 1, 1),
         ),
+        ("DELETE FROM daily", rows("daily", 2, 0)),
+        (
+            "UPDATE daily SET people = people + 1 WHERE outcome = 'hoan_thanh'",
+            rows("daily", 1, 1),
+        ),
         ("DELETE FROM conflict", rows("conflict", 1, 0)),
         (
             "INSERT INTO conflict SELECT record, 'note', unit, document, \"values\" FROM conflict",
@@ -95,7 +100,7 @@ fn whatever_does_not_follow_from_the_log_is_found() {
 #[test]
 fn rows_are_derived_again_from_the_log() {
     let world = lived_in();
-    world.tamper("DELETE FROM conflict; DELETE FROM assistance WHERE outcome = 'hoan_thanh'; UPDATE assistance SET people = 9");
+    world.tamper("DELETE FROM conflict; DELETE FROM daily; DELETE FROM assistance WHERE outcome = 'hoan_thanh'; UPDATE assistance SET people = 9");
     assert!(!world.verify().problems.is_empty());
     assert_eq!(world.server().store.write_blocking(rebuild).unwrap(), 1);
     assert_eq!(world.verify().problems, []);

@@ -5,6 +5,7 @@
 //! [`exchange::pull`]. Who may do what is [`policy`], and nothing else.
 
 pub mod accounts;
+pub mod aggregates;
 pub mod app;
 pub mod audit;
 pub mod backup;

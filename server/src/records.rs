@@ -9,6 +9,7 @@ use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
 use sync_core::record::{ConflictValue, Scalar};
 use sync_core::seal::{MasterKey, SealedField, open};
 
+use crate::aggregates::{self, Days};
 use crate::log;
 use crate::policy::{Permit, Read};
 
@@ -130,6 +131,9 @@ const COLUMNS: &str = "a.record, a.unit, a.occurred_at, a.category, a.procedure,
                        a.retracted_by, a.retracted_at, a.citizen_name, a.citizen_phone, a.citizen_id, a.note, \
                        a.unknown, a.document, (SELECT count(*) FROM conflict c WHERE c.record = a.record)";
 
+/// The records of so many units are found unit by unit.
+const FEW: usize = 8;
+
 /// Records, newest first, at most `limit`.
 ///
 /// # Errors
@@ -140,7 +144,32 @@ pub fn list(
     filter: &Filter,
     limit: usize,
 ) -> rusqlite::Result<Vec<RecordRow>> {
-    let (mut wheres, mut values) = within("a.unit", permit);
+    let (sql, values) = list_query(permit, filter, limit);
+    let mut statement = conn.prepare_cached(&sql)?;
+    statement
+        .query_map(params_from_iter(values), record_row)?
+        .collect()
+}
+
+fn list_query(permit: &Permit<Read>, filter: &Filter, limit: usize) -> (String, Vec<Value>) {
+    let (wheres, mut values) = condition(permit, filter);
+    values.push((limit as i64).into());
+    let sql = format!(
+        "SELECT {COLUMNS} FROM assistance a WHERE {wheres} ORDER BY a.occurred_at DESC, a.record DESC LIMIT ?"
+    );
+    (sql, values)
+}
+
+/// The condition on `assistance a` that a filter is, within a permit, and its values.
+pub(crate) fn condition(permit: &Permit<Read>, filter: &Filter) -> (String, Vec<Value>) {
+    // In how many units one looks decides how: the lists of a few are put together, those of many are one list in order
+    // of time – or of what is filtered by – with the units looked at in its index.
+    let column = if permit.units().len() > FEW {
+        "+a.unit"
+    } else {
+        "a.unit"
+    };
+    let (mut wheres, mut values) = within(column, permit);
     let mut and = |sql: &str, value: Value| {
         wheres.push_str(" AND ");
         wheres.push_str(sql);
@@ -158,27 +187,22 @@ pub fn list(
     if let Some(outcome) = &filter.outcome {
         and("a.outcome = ?", outcome.clone().into());
     }
-    if let Some(retracted) = filter.retracted {
-        and("(a.retracted_reason IS NOT NULL) = ?", retracted.into());
-    }
     if let Some((occurred_at, record)) = filter.after {
         and("(a.occurred_at, a.record) < (?", occurred_at.into());
         wheres.push_str(", ?)");
         values.push(record.to_bytes().to_vec().into());
+    }
+    match filter.retracted {
+        Some(true) => wheres.push_str(" AND a.retracted_reason IS NOT NULL"),
+        Some(false) => wheres.push_str(" AND a.retracted_reason IS NULL"),
+        None => {}
     }
     if let Some(spans) = &filter.spans {
         let (sql, more) = within_spans(spans);
         wheres.push_str(&format!(" AND ({sql})"));
         values.extend(more);
     }
-    values.push((limit as i64).into());
-    let sql = format!(
-        "SELECT {COLUMNS} FROM assistance a WHERE {wheres} ORDER BY a.occurred_at DESC, a.record DESC LIMIT ?"
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    statement
-        .query_map(params_from_iter(values), record_row)?
-        .collect()
+    (wheres, values)
 }
 
 fn record_row(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
@@ -330,59 +354,17 @@ pub fn conflicts(
     rows.collect()
 }
 
-/// Sums by unit of what happened in some time, conflicts left out.
-///
-/// # Errors
-/// The store's.
-pub fn totals_between(
-    conn: &Connection,
-    permit: &Permit<Read>,
-    from_ms: Option<i64>,
-    until_ms: Option<i64>,
-) -> rusqlite::Result<Vec<(UnitId, Totals)>> {
-    let (wheres, mut values) = within("unit", permit);
-    values.extend([
-        from_ms.unwrap_or(i64::MIN).into(),
-        until_ms.unwrap_or(i64::MAX).into(),
-    ]);
-    let sql = format!(
-        "SELECT unit, count(*) FILTER (WHERE retracted_reason IS NULL),
-                coalesce(sum(people) FILTER (WHERE retracted_reason IS NULL), 0),
-                count(retracted_reason)
-         FROM assistance WHERE {wheres} AND occurred_at >= ? AND occurred_at < ? GROUP BY unit"
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), |row| {
-        let totals = Totals {
-            records: row.get(1)?,
-            people: row.get(2)?,
-            retracted: row.get(3)?,
-            conflicts: 0,
-        };
-        Ok((UnitId::from_bytes(row.get(0)?), totals))
-    })?;
-    rows.collect()
-}
-
 /// Sums by unit.
 ///
 /// # Errors
 /// The store's.
 pub fn totals(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTreeMap<UnitId, Totals>> {
     let mut totals: BTreeMap<UnitId, Totals> = BTreeMap::new();
-    let (wheres, values) = within("unit", permit);
-    let sql = format!(
-        "SELECT unit, count(*) FILTER (WHERE retracted_reason IS NULL),
-                coalesce(sum(people) FILTER (WHERE retracted_reason IS NULL), 0),
-                count(retracted_reason)
-         FROM assistance WHERE {wheres} GROUP BY unit"
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values.clone()))?;
-    while let Some(row) = rows.next()? {
-        let unit = totals.entry(UnitId::from_bytes(row.get(0)?)).or_default();
-        (unit.records, unit.people, unit.retracted) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    for (unit, sums) in aggregates::by_unit(conn, permit, &Days::default())? {
+        let unit = totals.entry(unit).or_default();
+        (unit.records, unit.people, unit.retracted) = (sums.records, sums.people, sums.retracted);
     }
+    let (wheres, values) = within("unit", permit);
     let sql = format!("SELECT unit, count(*) FROM conflict WHERE {wheres} GROUP BY unit");
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
@@ -441,7 +423,7 @@ fn within_spans(spans: &[Span]) -> (String, Vec<Value>) {
     for span in spans {
         let marks = vec!["?"; span.units.len()].join(", ");
         parts.push(format!(
-            "(a.unit IN ({marks}) AND a.occurred_at >= ? AND a.occurred_at < ?)"
+            "(+a.unit IN ({marks}) AND a.occurred_at >= ? AND a.occurred_at < ?)"
         ));
         values.extend(span.units.iter().map(|unit| unit.to_bytes().to_vec().into()));
         values.extend([
@@ -450,4 +432,98 @@ fn within_spans(spans: &[Span]) -> (String, Vec<Value>) {
         ]);
     }
     (parts.join(" OR "), values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::console;
+    use crate::store::migrate;
+
+    fn plan(conn: &Connection, permit: &Permit<Read>, filter: &Filter) -> Vec<String> {
+        let (sql, values) = list_query(permit, filter, 50);
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan = statement.query_map(params_from_iter(values), |row| row.get(3));
+        plan.unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    fn units(count: u64) -> Vec<UnitId> {
+        (0..count).map(|n| UnitId::from_parts(n, 0)).collect()
+    }
+
+    /// Every filter alone, and all of them together.
+    fn filters() -> Vec<Filter> {
+        let all = Filter {
+            from_ms: Some(1),
+            until_ms: Some(2),
+            category: Some("a".into()),
+            outcome: Some("b".into()),
+            retracted: Some(true),
+            after: Some((3, RecordId::from_parts(1, 1))),
+            spans: Some(vec![Span {
+                units: units(3),
+                ..Span::default()
+            }]),
+        };
+        let alone = |change: fn(&Filter, &mut Filter)| {
+            let mut filter = Filter::default();
+            change(&all, &mut filter);
+            filter
+        };
+        vec![
+            Filter::default(),
+            alone(|all, filter| filter.from_ms = all.from_ms),
+            alone(|all, filter| filter.until_ms = all.until_ms),
+            alone(|all, filter| filter.category.clone_from(&all.category)),
+            alone(|all, filter| filter.outcome.clone_from(&all.outcome)),
+            alone(|all, filter| filter.retracted = all.retracted),
+            alone(|_, filter| filter.retracted = Some(false)),
+            alone(|all, filter| filter.after = all.after),
+            alone(|all, filter| filter.spans.clone_from(&all.spans)),
+            all.clone(),
+        ]
+    }
+
+    #[test]
+    fn no_list_scans_the_records_or_sorts_those_of_many_units() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        for count in [1, FEW as u64, 120] {
+            let permit = console(units(count)).to_read();
+            for filter in filters() {
+                let plan = plan(&conn, &permit, &filter);
+                let looks = plan
+                    .iter()
+                    .find(|step| step.split(' ').nth(1) == Some("a"))
+                    .unwrap();
+                assert!(
+                    looks.contains("USING INDEX"),
+                    "{count} units, {filter:?}: {plan:?}"
+                );
+                let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+                assert!(
+                    !sorts || count == FEW as u64,
+                    "{count} units, {filter:?}: {plan:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_filtered_by_is_found_by_its_own_index() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        let permit = console(units(120)).to_read();
+        let [.., category, outcome, retracted, _, _, _, _] = &filters()[..] else {
+            panic!()
+        };
+        for (filter, index) in [
+            (category, "assistance_by_category (category=?"),
+            (outcome, "assistance_by_outcome (outcome=?"),
+            (retracted, "assistance_retracted"),
+        ] {
+            let plan = plan(&conn, &permit, filter);
+            assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
+        }
+    }
 }

@@ -10,6 +10,8 @@ use sync_core::projection::RowChange;
 use sync_core::record::{Assistance, Scalar};
 use sync_core::seal::SealedField;
 
+use crate::aggregates;
+
 /// Every table of projected rows, with the columns that tell its rows apart.
 pub const TABLES: [(&str, &str); 6] = [
     ("assistance", "record"),
@@ -24,16 +26,18 @@ pub const TABLES: [(&str, &str); 6] = [
 pub const SCHEMA: &str = concat!(
     include_str!("../../migrations/sqlite/V3__projection.sql"),
     include_str!("../../migrations/sqlite/V6__directives.sql"),
+    include_str!("../../migrations/sqlite/V12__aggregates.sql"),
 );
 
-/// Deletes the rows of every document.
+/// Deletes the rows of every document, and the sums over them.
 ///
 /// # Errors
 /// The store's.
 pub fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    TABLES
-        .iter()
-        .try_for_each(|(table, _)| tx.execute_batch(&format!("DELETE FROM {table}")))
+    let tables = TABLES.iter().map(|(table, _)| *table);
+    tables
+        .chain(["daily"])
+        .try_for_each(|table| tx.execute_batch(&format!("DELETE FROM {table}")))
 }
 
 /// The rows of one document in one table, every column of them.
@@ -73,6 +77,7 @@ pub fn put(tx: &Transaction<'_>, document: i64, rows: &[RowChange]) -> rusqlite:
 
 fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusqlite::Result<()> {
     let sealed = |field| row.sealed.get(&field);
+    aggregates::leave(tx, row.id)?;
     tx.prepare_cached(
         "INSERT OR REPLACE INTO assistance
            (record, document, unit, occurred_at, category, procedure, channel, outcome, people, minutes, satisfaction,
@@ -104,7 +109,7 @@ fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusq
         sealed(SealedField::Note),
         unknown(&row.unknown),
     ])?;
-    Ok(())
+    aggregates::join(tx, row.id)
 }
 
 /// Fields that this version does not know, as they stand in a column.

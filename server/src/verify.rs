@@ -15,6 +15,7 @@ use sync_core::preflight::chunk_hash;
 use sync_core::projection::project_all;
 use sync_core::signature::BatchStatement;
 
+use crate::aggregates;
 use crate::documents::replay;
 use crate::exchange::index::LogIndex;
 use crate::log::{self, Entry, ReplayError};
@@ -132,6 +133,7 @@ pub fn verify(conn: &Connection) -> Result<Report, VerifyError> {
     for advance in log::documents(&tx)? {
         verifier.document(advance.document, advance.row)?;
     }
+    verifier.sums()?;
     verifier.strays()?;
     Ok(verifier.report)
 }
@@ -328,6 +330,22 @@ impl Verifier<'_> {
                     extra,
                 },
             );
+        }
+        Ok(())
+    }
+
+    /// The sums are those of the rows.
+    fn sums(&mut self) -> Result<(), VerifyError> {
+        let (missing, extra) = aggregates::differences(self.conn)?;
+        if missing + extra > 0 {
+            self.report.problems.push(Problem {
+                document: None,
+                fault: Fault::Rows {
+                    table: "daily",
+                    missing,
+                    extra,
+                },
+            });
         }
         Ok(())
     }

@@ -11,10 +11,11 @@ use rusqlite::Connection;
 use serde::Serialize;
 use sync_core::ids::UnitId;
 
+use crate::aggregates::{self, Days, Sums};
 use crate::clock::{day_of, midnight_ms};
 use crate::policy::{Permit, Read};
 use crate::realm::{self, RealmError};
-use crate::records::{self, Span, Totals};
+use crate::records::Span;
 use crate::tree::{Tree, Unit};
 
 /// Under which units records are shown.
@@ -58,12 +59,9 @@ pub struct Count {
     pub code: String,
     /// Its name in that view.
     pub name: String,
-    /// Records that were not taken back.
-    pub records: u64,
-    /// People helped in them.
-    pub people: u64,
-    /// Records that were taken back.
-    pub retracted: u64,
+    /// The sums.
+    #[serde(flatten)]
+    pub sums: Sums,
 }
 
 /// Every stretch of time up to today.
@@ -128,8 +126,8 @@ pub fn counts(
     for era in &eras {
         let from = era.from_ms.max(from_ms);
         let until = [era.until_ms, until_ms].into_iter().flatten().min();
-        for (unit, totals) in records::totals_between(conn, permit, from, until)? {
-            add(&mut counts, &era.tree, unit, level, &totals);
+        for (unit, sums) in aggregates::by_unit(conn, permit, &Days::between(from, until))? {
+            add(&mut counts, &era.tree, unit, level, sums);
         }
     }
     let mut counts: Vec<Count> = counts.into_values().collect();
@@ -137,13 +135,7 @@ pub fn counts(
     Ok(counts)
 }
 
-fn add(
-    counts: &mut BTreeMap<UnitId, Count>,
-    tree: &Tree,
-    unit: UnitId,
-    level: Option<&str>,
-    totals: &Totals,
-) {
+fn add(counts: &mut BTreeMap<UnitId, Count>, tree: &Tree, unit: UnitId, level: Option<&str>, sums: Sums) {
     // What was recorded under a unit that had ended already is its successor's, in either view.
     let heir = tree.heir(unit).unwrap_or(unit);
     let is_of = |unit: &&Unit| level.is_none_or(|level| unit.level == level);
@@ -157,17 +149,13 @@ fn add(
         unit: id.to_string(),
         code: String::new(),
         name: String::new(),
-        records: 0,
-        people: 0,
-        retracted: 0,
+        sums: Sums::default(),
     });
     if let Some(shown) = shown {
         count.code.clone_from(&shown.code);
         count.name.clone_from(&shown.name);
     }
-    count.records += totals.records;
-    count.people += totals.people;
-    count.retracted += totals.retracted;
+    count.sums += sums;
 }
 
 /// The units of a day that somebody may know: those in reach, and what is above them.
