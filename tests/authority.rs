@@ -49,6 +49,8 @@ const ANYBODY: [u16; 9] = [200; 9];
 /// For who manages the hamlet; for others it does not exist.
 const MANAGER: [u16; 9] = [401, 404, 404, 404, 200, 404, 404, 403, 401];
 
+const JUDGE: [u16; 9] = [401, 404, 200, 200, 404, 404, 404, 403, 401];
+
 fn row(route: (&'static str, &'static str), asks: &'static str, sends: Sends, answers: [u16; 9]) -> Row {
     Row {
         route,
@@ -58,7 +60,7 @@ fn row(route: (&'static str, &'static str), asks: &'static str, sends: Sends, an
     }
 }
 
-/// `{commune}`, `{record}`, `{directive}` and `{remark}` stand for the hamlet's commune and what is there; `{hamlet}`, `{member}`, `{target}` and `{device}` in what is asked stand for the hamlet, its member's account, another
+/// `{commune}`, `{record}`, `{directive}`, `{remark}`, `{parked}` and `{other_parked}` stand for the hamlet's commune and what is there; `{hamlet}`, `{member}`, `{target}` and `{device}` in what is asked stand for the hamlet, its member's account, another
 /// account of its team and the device of that.
 fn table() -> Vec<Row> {
     use Sends::{Exchange, Form, Json, Nothing};
@@ -212,6 +214,31 @@ fn table() -> Vec<Row> {
             [400; 9],
         ),
         row(
+            ("GET", "/v1/quarantine"),
+            "/v1/quarantine?unit={hamlet}",
+            Nothing,
+            JUDGE,
+        ),
+        row(
+            ("GET", "/v1/quarantine/{id}"),
+            "/v1/quarantine/{parked}?include=personal",
+            Nothing,
+            JUDGE,
+        ),
+        row(
+            ("POST", "/v1/quarantine/{id}/release"),
+            "/v1/quarantine/{parked}/release",
+            Json("{}"),
+            // The leader comes after the official, who has decided.
+            [401, 404, 200, 409, 404, 404, 404, 403, 401],
+        ),
+        row(
+            ("POST", "/v1/quarantine/{id}/discard"),
+            "/v1/quarantine/{other_parked}/discard",
+            Json(r#"{"reason":"duplicate"}"#),
+            [401, 404, 200, 409, 404, 404, 404, 403, 401],
+        ),
+        row(
             ("GET", "/v1/records"),
             "/v1/records?unit={hamlet}",
             Nothing,
@@ -323,7 +350,7 @@ fn people() -> People {
         ("suspended", Role::Leader, district),
     ];
     let mut callers = vec![(Credentials::default(), Credentials::default())];
-    let (mut member, mut record) = (String::new(), String::new());
+    let (mut member, mut record, mut revoked) = (String::new(), String::new(), None);
     for (name, role, unit) in roles {
         let account = office.account(name, role, unit);
         let mut phone = office.phone(account);
@@ -338,11 +365,22 @@ fn people() -> People {
             _ => office.log_in(account),
         };
         callers.push((by_session, by_device));
+        if name == "revoked" {
+            revoked = Some(phone);
+        }
     }
     let sql = "UPDATE account SET disabled_at = 1 WHERE username = 'suspended';
                UPDATE device SET revoked_at = 1 WHERE account = (SELECT id FROM account WHERE username = 'revoked')";
     let done = office.app.store().write_blocking(move |tx| tx.execute_batch(sql));
     done.unwrap();
+    // What the revoked phone still has is kept: two batches, of two days.
+    let mut revoked = revoked.unwrap();
+    for days_ago in [1, 0] {
+        revoked.log(hamlet, office.now_ms() - days_ago * 24 * 3_600_000);
+    }
+    for _ in 0..2 {
+        revoked.exchange(&office).unwrap();
+    }
     let target = office.account("target", Role::Member, hamlet);
     let device = office.phone(target).replica.identity().device;
     let official = &callers[2].0;
@@ -368,6 +406,8 @@ fn people() -> People {
         ("{member}", member),
         ("{target}", target.to_string()),
         ("{device}", device.to_string()),
+        ("{parked}", "1".to_owned()),
+        ("{other_parked}", "2".to_owned()),
     ];
     People {
         office,

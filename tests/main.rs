@@ -26,6 +26,7 @@ mod forks;
 mod heal;
 mod hostile;
 mod issuing;
+mod judging;
 mod limits;
 mod offline;
 mod people;

@@ -2,7 +2,8 @@
 
 use langso_server::audit::By;
 use langso_server::exchange::decide::DecideError;
-use langso_server::quarantine::{self, Parked};
+use langso_server::policy::{Permit, Write, console};
+use langso_server::quarantine::{self, Discard, Parked};
 use sync_core::edit::AssistanceField;
 use sync_core::protocol::{Item, Receipt, decode_request, encode_request};
 
@@ -12,17 +13,20 @@ fn waiting(world: &World) -> Vec<Parked> {
     world.server().store.read_blocking(quarantine::list).unwrap()
 }
 
-fn release(world: &World, id: i64) -> Result<Vec<i64>, DecideError> {
-    let by = By::console(world.now_ms);
-    world.runtime.block_on(world.server().release(id, &by))
+fn permit() -> Permit<Write> {
+    console([World::hamlet(1)])
 }
 
-fn discard(world: &World, id: i64, reason: &str) {
+fn release(world: &World, id: i64) -> Result<Vec<i64>, DecideError> {
+    let by = By::console(world.now_ms);
+    world.runtime.block_on(world.server().release(&permit(), id, &by))
+}
+
+fn discard(world: &World, id: i64, reason: Discard) -> Result<Vec<i64>, DecideError> {
     let by = By::console(world.now_ms);
     world
         .runtime
-        .block_on(world.server().discard(id, reason, &by))
-        .unwrap();
+        .block_on(world.server().discard(&permit(), id, reason, &by))
 }
 
 /// A member who lost the right to write while offline, and made two records meanwhile.
@@ -96,7 +100,14 @@ fn a_discarded_batch_stays_on_its_phone_with_the_reason() {
     let mut world = World::new(141);
     let mut head = moved_while_offline(&mut world);
     let parked = waiting(&world);
-    discard(&world, parked[0].id, "not_ours");
+    assert_eq!(
+        discard(&world, parked[0].id, Discard::NotOurs).unwrap(),
+        [parked[0].id]
+    );
+    assert!(matches!(
+        discard(&world, parked[0].id, Discard::Other),
+        Err(DecideError::Decided)
+    ));
     // The answer with the verdict is lost once: it comes again.
     assert_eq!(head.exchange(&world, Fate::AnswerLost).unwrap(), None);
     world.restart_server();

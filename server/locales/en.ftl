@@ -114,3 +114,6 @@ error-nothing-new = This says nothing new.
 error-field-invalid = A field is missing or not valid.
 error-record-incomplete = Something is missing.
 error-no-such-conflict = There is nothing to choose between.
+error-decided-already = This batch was decided before.
+error-device-unknown = The device that delivered this batch is not known here.
+error-still-refused = This batch still cannot be merged, and stays in quarantine.

@@ -114,3 +114,6 @@ error-nothing-new = Không có gì thay đổi.
 error-field-invalid = Một trường còn thiếu hoặc không hợp lệ.
 error-record-incomplete = Còn thiếu thông tin.
 error-no-such-conflict = Không có mâu thuẫn nào để chọn.
+error-decided-already = Lô này đã được quyết định trước đó.
+error-device-unknown = Máy chủ không biết thiết bị đã gửi lô này.
+error-still-refused = Lô này vẫn chưa thể hợp nhất và còn nằm trong khu cách ly.

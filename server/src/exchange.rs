@@ -285,12 +285,17 @@ impl Exchange {
         batches: &Arc<[Batch]>,
         now_ms: i64,
     ) -> Result<(Vec<Receipt>, Vec<(u64, u64)>), ExchangeError> {
-        let delivered =
-            self.ingest
-                .deliver(&self.store, sender, batches, now_ms, Way::Delivered, |advances| {
-                    let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-                    advances.iter().for_each(|advance| index.advance(advance));
-                });
+        let delivered = self.ingest.deliver(
+            &self.store,
+            sender,
+            batches,
+            now_ms,
+            &Way::Delivered,
+            |advances| {
+                let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+                advances.iter().for_each(|advance| index.advance(advance));
+            },
+        );
         match delivered.await {
             Ok(delivered) => {
                 delivered.receipts.iter().for_each(metrics::receipt);

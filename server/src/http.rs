@@ -15,6 +15,7 @@ mod given;
 mod health;
 mod login;
 mod people;
+mod quarantine;
 mod records;
 mod remarks;
 mod sync;
@@ -198,6 +199,25 @@ pub fn routes() -> Vec<Route> {
             "/v1/posts/hand-over",
             Who::Manager,
             post(people::hand_over),
+        ),
+        route("GET", "/v1/quarantine", Who::Reader, get(quarantine::list)),
+        route(
+            "GET",
+            "/v1/quarantine/{id}",
+            Who::Reader,
+            get(quarantine::content),
+        ),
+        route(
+            "POST",
+            "/v1/quarantine/{id}/discard",
+            Who::Reader,
+            post(quarantine::discard),
+        ),
+        route(
+            "POST",
+            "/v1/quarantine/{id}/release",
+            Who::Reader,
+            post(quarantine::release),
         ),
         route("GET", "/v1/records", Who::Reader, get(records::records)),
         route("POST", "/v1/sync", Who::Device, exchange),

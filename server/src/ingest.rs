@@ -16,11 +16,12 @@ use sync_core::protocol::{Batch, Receipt};
 use sync_core::seal::MasterKey;
 use sync_core::signature::PublicKey;
 
+use crate::audit::By;
 use crate::documents::{Documents, Held};
 use crate::exchange::index::Advance;
 use crate::log::{self, Append, AppendError};
 use crate::policy::Access;
-use crate::quarantine::{self, Kept};
+use crate::quarantine::{self, Decision, Kept};
 use crate::rows;
 use crate::store::{Store, WriteError, is_full};
 use crate::workers::Workers;
@@ -42,12 +43,17 @@ pub struct Sender {
 }
 
 /// By which way batches come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Way {
     /// From a device.
     Delivered,
-    /// From quarantine, by the decision of a person.
-    Released,
+    /// From quarantine, by the decision of a person, which is written down in the transaction that carries it out.
+    Released {
+        /// The quarantined batch.
+        id: i64,
+        /// Who decided.
+        by: By,
+    },
 }
 
 /// What stays the same for every delivery.
@@ -72,6 +78,8 @@ pub struct Delivered {
     pub own: Vec<(u64, u64)>,
     /// What it did to documents.
     pub advances: Vec<Advance>,
+    /// The number of the decision to release it; nothing if it was decided before, or nothing was.
+    pub decision: Option<u64>,
 }
 
 /// Why a delivery has no receipts. Nothing of it was stored; the device sends it again.
@@ -126,7 +134,7 @@ impl Ingest {
         sender: &Arc<Sender>,
         batches: &Arc<[Batch]>,
         now_ms: i64,
-        way: Way,
+        way: &Way,
         committed: impl Fn(&[Advance]),
     ) -> Result<Delivered, IngestError> {
         if batches.is_empty() {
@@ -145,13 +153,14 @@ impl Ingest {
                 Arc::clone(sender),
                 Arc::clone(batches),
             );
+            let by_way = way.clone();
             let judging = self.workers.run(move || {
-                let judged = judge::judge(&ingest, &store_, (&sender, way), &batches, now_ms, &mut held);
+                let judged = judge::judge(&ingest, &store_, (&sender, &by_way), &batches, now_ms, &mut held);
                 (judged, held)
             });
             let (judged, mut held) = judging.await.map_err(|_| IngestError::Abandoned)?;
             let judged = judged?;
-            let written = write(store, judged, now_ms).await;
+            let written = write(store, judged, now_ms, way).await;
             match &written {
                 Ok(delivered) => committed(&delivered.advances),
                 // The documents went ahead of the log: they are loaded again when they are needed.
@@ -176,12 +185,21 @@ impl Ingest {
 }
 
 /// One transaction for the whole delivery.
-async fn write(store: &Store, judged: Judged, now_ms: i64) -> Result<Delivered, WriteError<AppendError>> {
+async fn write(
+    store: &Store,
+    judged: Judged,
+    now_ms: i64,
+    way: &Way,
+) -> Result<Delivered, WriteError<AppendError>> {
+    let release = match way {
+        Way::Released { id, by } if judged.verdicts.iter().all(Verdict::is_in) => Some((*id, by.clone())),
+        Way::Released { .. } | Way::Delivered => None,
+    };
     let writes = judged
         .verdicts
         .iter()
         .any(|verdict| matches!(verdict, Verdict::Write(..)));
-    if !writes && judged.kept.is_empty() {
+    if !writes && judged.kept.is_empty() && release.is_none() {
         return Ok(judged.answers());
     }
     store
@@ -201,9 +219,27 @@ async fn write(store: &Store, judged: Judged, now_ms: i64) -> Result<Delivered, 
                     }
                 }
             }
+            if let Some((id, by)) = &release {
+                delivered.decision = quarantine::decide(tx, *id, Decision::Release, by)?;
+            }
             Ok(delivered)
         })
         .await
+}
+
+impl Verdict {
+    /// Whether the batch is in the document, now or already.
+    fn is_in(&self) -> bool {
+        match self {
+            Verdict::Write(..) | Verdict::Answer(Receipt::Durable { .. } | Receipt::Duplicate { .. }) => true,
+            Verdict::Answer(
+                Receipt::MissingDeps { .. }
+                | Receipt::ActorFork { .. }
+                | Receipt::Quarantined { .. }
+                | Receipt::Rejected { .. },
+            ) => false,
+        }
+    }
 }
 
 impl Judged {

@@ -3,15 +3,22 @@
 //! The same bytes are kept once, and a device can only fill its share. Keys are kept wrapped: what is not merged makes
 //! nothing readable, and can still be merged later. A decision has a number, and goes down to the device as an item.
 
+mod content;
+mod list;
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde::Serialize;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use sync_core::ids::{AccountId, ChangeHash, DeviceId, DocumentId, RecordId};
+use sync_core::ids::{ChangeHash, DeviceId, DocumentId, RecordId};
 use sync_core::preflight::chunk_hash;
-use sync_core::protocol::{Batch, HashBytes, Item, Keys, ListedKey, Receipt, VerdictOutcome};
-use sync_core::seal::{KeySeed, MasterKey, RecordKey};
+use sync_core::protocol::{Batch, HashBytes, Item, Keys, Receipt, VerdictOutcome};
+use sync_core::seal::{MasterKey, RecordKey};
+
+use crate::audit::{self, Act, By, Change};
+pub use content::{ChangeView, Content, Shown, Wanted, content, sealed};
+pub use list::{Filter, NoState, Parked, State, find, joined, list, page, unit_of, waiting};
 
 /// Bytes that one device may have here.
 const DEVICE_BYTES: i64 = 4 * 1024 * 1024;
@@ -40,31 +47,6 @@ struct WrappedKeys {
     seed: Option<ByteVec>,
     #[n(1)]
     listed: Vec<(RecordId, ByteVec)>,
-}
-
-/// One row, for people.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
-pub struct Parked {
-    /// Its number here.
-    pub id: i64,
-    /// Who delivered it.
-    pub device: DeviceId,
-    /// Whose edits it claims to be.
-    pub account: AccountId,
-    /// For which document.
-    pub document: String,
-    /// When it came, UTC milliseconds.
-    pub received_at_ms: i64,
-    /// Why it was not merged.
-    pub reason: String,
-    /// How many changes it has.
-    pub changes: usize,
-    /// The quarantined batch that it stands on.
-    pub joins: Option<i64>,
-    /// `released` or `discarded`; nothing while it is open.
-    pub outcome: Option<String>,
-    /// Why it was discarded.
-    pub outcome_reason: Option<String>,
 }
 
 /// What the same bytes were answered before.
@@ -236,82 +218,83 @@ pub fn holding(
     Ok(None)
 }
 
-/// The batches that wait for a decision, oldest first.
-///
-/// # Errors
-/// The store's.
-pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Parked>> {
-    let mut statement = conn.prepare_cached(&format!("{PARKED} WHERE outcome IS NULL ORDER BY id"))?;
-    statement.query_map([], parked)?.collect()
+/// Why a batch is not merged after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discard {
+    /// The same help is recorded elsewhere.
+    Duplicate,
+    /// It was recorded by mistake.
+    Mistake,
+    /// It belongs to others, who have been told.
+    NotOurs,
+    /// Nobody did that: the phone was in other hands.
+    NotGenuine,
+    /// Something else.
+    Other,
 }
 
-/// One batch, with its bytes and the keys that are needed to merge it.
-///
-/// # Errors
-/// The store's.
-pub fn find(conn: &Connection, id: i64, master: &MasterKey) -> rusqlite::Result<Option<(Parked, Batch)>> {
-    let sql = format!("{PARKED} WHERE id = ?");
-    let Some(parked) = conn.prepare_cached(&sql)?.query_row([id], parked).optional()? else {
-        return Ok(None);
-    };
-    let sql = "SELECT batch, keys, digest FROM quarantine WHERE id = ?";
-    let (batch, keys, digest): (Vec<u8>, Option<Vec<u8>>, [u8; 32]) = conn
-        .prepare_cached(sql)?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let batch: Option<Batch> = minicbor::decode(&batch).ok();
-    let keys: Option<WrappedKeys> = keys.and_then(|keys| minicbor::decode(&keys).ok());
-    Ok(batch.map(|batch| {
-        let keys = keys.map_or_else(Keys::default, |keys| unwrapped(&keys, &digest, master));
-        (parked, Batch { keys, ..batch })
-    }))
-}
+impl Discard {
+    /// Every reason.
+    pub const ALL: [Discard; 5] = [
+        Discard::Duplicate,
+        Discard::Mistake,
+        Discard::NotOurs,
+        Discard::NotGenuine,
+        Discard::Other,
+    ];
 
-fn unwrapped(keys: &WrappedKeys, digest: &[u8; 32], master: &MasterKey) -> Keys {
-    let seed = keys
-        .seed
-        .as_ref()
-        .and_then(|seed| master.unwrap_key(seed, place_of(digest)).ok());
-    let listed = keys.listed.iter().filter_map(|(record, wrapped)| {
-        let key = master.unwrap_key(wrapped, *record).ok()?;
-        Some(ListedKey { record: *record, key })
-    });
-    Keys {
-        seed: seed.map(|seed| KeySeed::from_bytes(seed.to_bytes())),
-        listed: listed.collect(),
+    /// The word that the phone gets: words of a person's own could name citizens in the audit.
+    pub fn code(self) -> &'static str {
+        match self {
+            Discard::Duplicate => "duplicate",
+            Discard::Mistake => "mistake",
+            Discard::NotOurs => "not_ours",
+            Discard::NotGenuine => "not_genuine",
+            Discard::Other => "other",
+        }
+    }
+
+    /// The reason of a word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 }
 
-/// Open batches that stand on one.
-///
-/// # Errors
-/// The store's.
-pub fn joined(conn: &Connection, id: i64) -> rusqlite::Result<Vec<i64>> {
-    let sql = "SELECT id FROM quarantine WHERE joins = ? AND outcome IS NULL ORDER BY id";
-    let mut statement = conn.prepare_cached(sql)?;
-    statement.query_map([id], |row| row.get(0))?.collect()
+/// What a person decides about a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is merged.
+    Release,
+    /// It is not, and its bytes stay where they are.
+    Discard(Discard),
 }
 
-/// Writes a decision down; gives its number, or nothing if there was one before.
+/// Writes a decision down, and into the audit; gives its number, or nothing if there was one before.
 ///
 /// # Errors
 /// The store's.
-pub fn decide(
-    tx: &Transaction<'_>,
-    id: i64,
-    outcome: &VerdictOutcome,
-    now_ms: i64,
-) -> rusqlite::Result<Option<u64>> {
-    let (code, reason) = match outcome {
-        VerdictOutcome::Released => ("released", None),
-        VerdictOutcome::Discarded { reason } => ("discarded", Some(reason)),
+pub fn decide(tx: &Transaction<'_>, id: i64, decision: Decision, by: &By) -> rusqlite::Result<Option<u64>> {
+    let (outcome, reason) = match decision {
+        Decision::Release => ("released", None),
+        Decision::Discard(reason) => ("discarded", Some(reason.code())),
     };
-    tx.prepare_cached(
-        "UPDATE quarantine SET outcome = ?, outcome_reason = ?, decided_at = ?,
-           number = (SELECT coalesce(max(number), 0) + 1 FROM quarantine)
-         WHERE id = ? AND outcome IS NULL RETURNING number",
-    )?
-    .query_row(params![code, reason, now_ms, id], |row| row.get(0))
-    .optional()
+    let number: Option<u64> = tx
+        .prepare_cached(
+            "UPDATE quarantine SET outcome = ?, outcome_reason = ?, decided_at = ?,
+               number = (SELECT coalesce(max(number), 0) + 1 FROM quarantine)
+             WHERE id = ? AND outcome IS NULL RETURNING number",
+        )?
+        .query_row(params![outcome, reason, by.now_ms, id], |row| row.get(0))
+        .optional()?;
+    if number.is_some() {
+        let mut after = json!({ "outcome": outcome });
+        if let (Some(reason), Some(members)) = (reason, after.as_object_mut()) {
+            members.insert("reason".to_owned(), reason.into());
+        }
+        let change = Change::now(format!("quarantine {id}"), after);
+        audit::record(tx, by, Act::QuarantineJudged, &change)?;
+    }
+    Ok(number)
 }
 
 /// The number of the last decision about each device's batches.
@@ -359,23 +342,4 @@ pub fn verdicts(conn: &Connection, device: DeviceId, after: u64) -> rusqlite::Re
         });
     }
     Ok((items, reached))
-}
-
-const PARKED: &str =
-    "SELECT id, device, account, document, received_at, reason, joins, outcome, outcome_reason,
-    (SELECT count(*) FROM quarantine_change WHERE quarantine = quarantine.id) FROM quarantine";
-
-fn parked(row: &Row<'_>) -> rusqlite::Result<Parked> {
-    Ok(Parked {
-        id: row.get(0)?,
-        device: DeviceId::from_bytes(row.get(1)?),
-        account: AccountId::from_bytes(row.get(2)?),
-        document: row.get(3)?,
-        received_at_ms: row.get(4)?,
-        reason: row.get(5)?,
-        joins: row.get(6)?,
-        outcome: row.get(7)?,
-        outcome_reason: row.get(8)?,
-        changes: row.get(9)?,
-    })
 }

@@ -165,7 +165,14 @@ pub fn tree(conn: &Connection, day: Date) -> Result<Tree, RealmError> {
     let pairs = statement.query_map([day.to_string()], |row| {
         Ok((UnitId::from_bytes(row.get(0)?), UnitId::from_bytes(row.get(1)?)))
     })?;
-    Ok(tree.with_successors(pairs.collect::<rusqlite::Result<Vec<_>>>()?))
+    let tree = tree.with_successors(pairs.collect::<rusqlite::Result<Vec<_>>>()?);
+    let mut statement = conn.prepare_cached(
+        "SELECT unit FROM unit_period WHERE valid_from <= ?1
+         EXCEPT SELECT unit FROM unit_period WHERE valid_from <= ?1 AND (valid_to IS NULL OR valid_to > ?1)
+         EXCEPT SELECT unit FROM unit_successor WHERE since <= ?1",
+    )?;
+    let ended = statement.query_map([day.to_string()], |row| row.get(0).map(UnitId::from_bytes))?;
+    Ok(tree.with_orphans(ended.collect::<rusqlite::Result<Vec<_>>>()?))
 }
 
 /// A role, and the days for which it is held.

@@ -30,6 +30,8 @@ pub struct Tree {
     roots: Vec<UnitId>,
     /// Units that are no more, under the unit that inherited from them; it may be no more itself.
     predecessors: BTreeMap<UnitId, Vec<UnitId>>,
+    /// Units that are no more, and from which nobody inherited.
+    orphans: BTreeSet<UnitId>,
 }
 
 /// Rows that are no tree.
@@ -90,6 +92,20 @@ impl Tree {
             }
         }
         self
+    }
+
+    /// The same tree, which knows of units that ended without an heir.
+    #[must_use]
+    pub fn with_orphans(mut self, ended: impl IntoIterator<Item = UnitId>) -> Self {
+        let past = ended.into_iter().filter(|unit| !self.units.contains_key(unit));
+        self.orphans = past.collect();
+        self
+    }
+
+    /// The units that are no more and for which no unit of the day stands, with all that they had inherited.
+    pub fn orphans(&self) -> BTreeSet<UnitId> {
+        let inherited = self.orphans.iter().flat_map(|unit| self.predecessors(*unit));
+        inherited.chain(self.orphans.iter().copied()).collect()
     }
 
     /// The units that are no more and whose inheritance has come down to this one.

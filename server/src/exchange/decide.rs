@@ -4,20 +4,20 @@
 use std::sync::{Arc, PoisonError};
 
 use sync_core::ids::{DeviceId, Month};
-use sync_core::protocol::{Receipt, ScopeSet, VerdictOutcome};
-
-use serde_json::json;
+use sync_core::protocol::{Receipt, ScopeSet};
 
 use super::{Exchange, internal};
-use crate::audit::{self, Act, By, Change};
-use crate::ingest::{Sender, Way};
-use crate::policy::Access;
-use crate::{quarantine, realm};
+use crate::audit::By;
+use crate::ingest::{IngestError, Sender, Way};
+use crate::policy::{Access, Permit, Read, Write};
+use crate::quarantine::{self, Content, Decision, Discard, Parked, Wanted};
+use crate::realm;
+use crate::store::WriteError;
 
 /// A decision that was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
-    /// There is no such batch.
+    /// There is no such batch, or none that the permit is for.
     #[error("no such batch")]
     Unknown,
     /// It was decided before.
@@ -29,21 +29,51 @@ pub enum DecideError {
     /// It is still refused, with this code, and stays where it is.
     #[error("it is still refused: {0}")]
     Refused(String),
+    /// Come back later.
+    #[error("the server is busy")]
+    Busy,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
     /// Something failed here.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Exchange {
+    /// What a batch of the permit's units says; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the store fails, or the document cannot be rebuilt.
+    pub async fn content(
+        self: &Arc<Self>,
+        permit: Permit<Read>,
+        id: i64,
+        wanted: Wanted,
+    ) -> Result<Option<Content>, DecideError> {
+        let this = Arc::clone(self);
+        let looking = self.ingest.workers.run(move || {
+            let master = &this.ingest.master;
+            this.store
+                .read_blocking(|conn| quarantine::content(conn, &permit, id, master, wanted))
+        });
+        looking.await.map_err(failed)?.map_err(failed)
+    }
+
     /// Admits a batch again, and then what stands on it. Gives the batches that were merged.
     ///
     /// # Errors
     /// [`DecideError`]; then it waits as before.
-    pub async fn release(self: &Arc<Self>, id: i64, by: &By) -> Result<Vec<i64>, DecideError> {
-        self.release_one(id, by).await?;
+    pub async fn release(
+        self: &Arc<Self>,
+        permit: &Permit<Write>,
+        id: i64,
+        by: &By,
+    ) -> Result<Vec<i64>, DecideError> {
+        self.release_one(permit, id, by).await?;
         let (mut released, mut open) = (vec![id], self.joined(id)?);
         while let Some(next) = open.pop() {
-            if self.release_one(next, by).await.is_ok() {
+            if self.release_one(permit, next, by).await.is_ok() {
                 released.push(next);
                 open.extend(self.joined(next)?);
             }
@@ -51,35 +81,62 @@ impl Exchange {
         Ok(released)
     }
 
-    /// Says that a batch will not be merged, nor what stands on it. The bytes stay.
+    /// Says that a batch will not be merged, nor what stands on it. The bytes stay. Gives the batches that it was said of.
     ///
     /// # Errors
     /// [`DecideError`].
-    pub async fn discard(self: &Arc<Self>, id: i64, reason: &str, by: &By) -> Result<(), DecideError> {
-        let mut open = vec![id];
-        while let Some(next) = open.pop() {
-            open.extend(self.joined(next)?);
-            let outcome = VerdictOutcome::Discarded {
-                reason: reason.to_owned(),
-            };
-            self.decided(next, outcome, by).await?;
+    pub async fn discard(
+        self: &Arc<Self>,
+        permit: &Permit<Write>,
+        id: i64,
+        reason: Discard,
+        by: &By,
+    ) -> Result<Vec<i64>, DecideError> {
+        let parked = self.parked(permit, id)?;
+        let mut ids = vec![id];
+        let mut at = 0;
+        while let Some(next) = ids.get(at).copied() {
+            ids.extend(self.joined(next)?);
+            at += 1;
         }
-        Ok(())
+        let (decided, by) = (ids.clone(), by.clone());
+        let written = self.store.write(move |tx| {
+            let decision = Decision::Discard(reason);
+            let Some(mut last) = quarantine::decide(tx, id, decision, &by)? else {
+                return Ok::<_, rusqlite::Error>(None);
+            };
+            for joined in decided.into_iter().skip(1) {
+                last = quarantine::decide(tx, joined, decision, &by)?.unwrap_or(last);
+            }
+            Ok(Some(last))
+        });
+        let written = written.await.map_err(|error| match error {
+            WriteError::Busy => DecideError::Busy,
+            WriteError::Full => DecideError::Full,
+            error => failed(error),
+        })?;
+        let number = written.ok_or(DecideError::Decided)?;
+        self.remember_verdict(parked.device, number);
+        Ok(ids)
     }
 
-    async fn release_one(self: &Arc<Self>, id: i64, by: &By) -> Result<(), DecideError> {
-        let master = &self.ingest.master;
+    async fn release_one(
+        self: &Arc<Self>,
+        permit: &Permit<Write>,
+        id: i64,
+        by: &By,
+    ) -> Result<(), DecideError> {
+        let (master, readable) = (&self.ingest.master, permit.to_read());
         let found = self
             .store
-            .read_blocking(|conn| quarantine::find(conn, id, master));
+            .read_blocking(|conn| quarantine::find(conn, &readable, id, master));
         let (parked, batch) = found.map_err(failed)?.ok_or(DecideError::Unknown)?;
         if parked.outcome.is_some() {
             return Err(DecideError::Decided);
         }
-        let device = self
+        let key = self
             .store
-            .read_blocking(|conn| realm::device(conn, parked.device));
-        let device = device.map_err(failed)?.ok_or(DecideError::DeviceUnknown)?;
+            .read_blocking(|conn| realm::signing_key(conn, parked.device));
         let scope = vec![batch.document.scope()];
         let access = Access::from(ScopeSet {
             realm: self.ingest.realm,
@@ -93,28 +150,29 @@ impl Exchange {
         let sender = Sender {
             device: parked.device,
             account: parked.account,
-            key: device.key,
+            key: key.map_err(failed)?.ok_or(DecideError::DeviceUnknown)?,
             access,
         };
         let (sender, batches) = (Arc::new(sender), Arc::from([batch]));
-        let delivered = self.ingest.deliver(
-            &self.store,
-            &sender,
-            &batches,
-            by.now_ms,
-            Way::Released,
-            |advances| {
+        let way = Way::Released { id, by: by.clone() };
+        let delivered = self
+            .ingest
+            .deliver(&self.store, &sender, &batches, by.now_ms, &way, |advances| {
                 let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
                 advances.iter().for_each(|advance| index.advance(advance));
-            },
-        );
-        let delivered = delivered
-            .await
-            .map_err(|error| DecideError::Internal(error.to_string()))?;
+            });
+        let delivered = delivered.await.map_err(|error| match error {
+            IngestError::Busy => DecideError::Busy,
+            IngestError::Full => DecideError::Full,
+            error @ (IngestError::Storage(_) | IngestError::Damaged(..) | IngestError::Abandoned) => {
+                failed(error)
+            }
+        })?;
         match delivered.receipts.first() {
-            // If the process dies here, the next attempt finds a duplicate.
             Some(Receipt::Durable { .. } | Receipt::Duplicate { .. }) => {
-                self.decided(id, VerdictOutcome::Released, by).await
+                let number = delivered.decision.ok_or(DecideError::Decided)?;
+                self.remember_verdict(parked.device, number);
+                Ok(())
             }
             Some(Receipt::Quarantined { reason: code } | Receipt::Rejected { code, .. }) => {
                 Err(DecideError::Refused(code.clone()))
@@ -125,32 +183,13 @@ impl Exchange {
         }
     }
 
-    async fn decided(&self, id: i64, outcome: VerdictOutcome, by: &By) -> Result<(), DecideError> {
-        let master = &self.ingest.master;
+    fn parked(&self, permit: &Permit<Write>, id: i64) -> Result<Parked, DecideError> {
+        let (master, readable) = (&self.ingest.master, permit.to_read());
         let found = self
             .store
-            .read_blocking(|conn| quarantine::find(conn, id, master));
+            .read_blocking(|conn| quarantine::find(conn, &readable, id, master));
         let (parked, _) = found.map_err(failed)?.ok_or(DecideError::Unknown)?;
-        let by = by.clone();
-        let written = self.store.write(move |tx| {
-            let number = quarantine::decide(tx, id, &outcome, by.now_ms)?;
-            let after = match &outcome {
-                VerdictOutcome::Released => json!({ "outcome": "released" }),
-                VerdictOutcome::Discarded { reason } => json!({ "outcome": "discarded", "reason": reason }),
-            };
-            let change = Change {
-                subject: format!("quarantine {id}"),
-                before: None,
-                after: Some(after),
-            };
-            if number.is_some() {
-                audit::record(tx, &by, Act::QuarantineJudged, &change)?;
-            }
-            Ok::<_, rusqlite::Error>(number)
-        });
-        let number = written.await.map_err(failed)?.ok_or(DecideError::Decided)?;
-        self.remember_verdict(parked.device, number);
-        Ok(())
+        Ok(parked)
     }
 
     fn joined(&self, id: i64) -> Result<Vec<i64>, DecideError> {

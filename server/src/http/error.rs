@@ -10,6 +10,7 @@ use crate::accounts::AccountError;
 use crate::clock;
 use crate::enrolment::EnrolmentError;
 use crate::exchange::ExchangeError;
+use crate::exchange::decide::DecideError;
 use crate::i18n::{Locale, text};
 use crate::password::PasswordError;
 use crate::rate::TooMany;
@@ -249,6 +250,21 @@ impl From<ExchangeError> for ApiError {
             ExchangeError::Busy => Self::busy(),
             ExchangeError::Full => Self::full(),
             ExchangeError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<DecideError> for ApiError {
+    fn from(error: DecideError) -> Self {
+        let stands = |code| Self::new(StatusCode::CONFLICT, code);
+        match error {
+            DecideError::Unknown => Self::not_found(),
+            DecideError::Decided => stands("decided_already"),
+            DecideError::DeviceUnknown => stands("device_unknown"),
+            DecideError::Refused(code) => stands("still_refused").with("reason", code),
+            DecideError::Busy => Self::busy(),
+            DecideError::Full => Self::full(),
+            DecideError::Internal(cause) => Self::internal(cause),
         }
     }
 }

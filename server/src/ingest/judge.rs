@@ -26,7 +26,7 @@ const MISSING_NAMED: usize = 64;
 pub(super) fn judge(
     ingest: &Ingest,
     store: &Store,
-    (sender, way): (&Sender, Way),
+    (sender, way): (&Sender, &Way),
     batches: &[Batch],
     now_ms: i64,
     held: &mut HeldDocuments,
@@ -51,7 +51,7 @@ pub(super) fn judge(
                         let before = before(store, sender, batch, &loaded);
                         before.and_then(|()| permit(sender, batch, now_ms))
                     }
-                    Way::Released => sender
+                    Way::Released { .. } => sender
                         .access
                         .write(batch.document.scope())
                         .ok_or(Refusal::Quarantined("not_permitted").into()),
@@ -71,7 +71,7 @@ pub(super) fn judge(
             Err(refused) => {
                 let (receipt, joins) = refused.answer();
                 refused_now.extend(batch.changes.iter().map(|chunk| ChangeHash(chunk_hash(chunk))));
-                if way == Way::Delivered {
+                if matches!(way, Way::Delivered) {
                     let kept = Kept::of(sender.device, batch, &receipt, joins, &ingest.master);
                     judged.kept.extend(kept);
                 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use sync_core::ids::UnitId;
 
-use super::{Action, Grant, Personal, may, surroundings};
+use super::{Action, Grant, Personal, Place, may, surroundings};
 use crate::tree::Tree;
 
 /// Leave to read.
@@ -88,8 +88,14 @@ fn permit<A>(grants: &[Grant], tree: &Tree, action: Action, unit: Option<UnitId>
     let asked = |id: UnitId| unit.is_none_or(|root| id == root || within(tree, id, root));
     let (mut units, mut clear) = (BTreeSet::new(), BTreeSet::new());
     for grant in grants {
-        let around = surroundings(grant, tree).into_iter();
-        let reached = around.filter(|(id, place)| may(grant.role, action, *place) && asked(*id));
+        let mut around = surroundings(grant, tree);
+        if action == Action::Judge && reaches_all(&around, tree) {
+            // Somebody has to be responsible for what arrives late for a unit that nobody inherited.
+            around.extend(tree.orphans().into_iter().map(|unit| (unit, Place::Past)));
+        }
+        let reached = around
+            .into_iter()
+            .filter(|(id, place)| may(grant.role, action, *place) && asked(*id));
         for (id, _) in reached {
             units.insert(id);
             if grant.personal == Personal::Read {
@@ -100,6 +106,16 @@ fn permit<A>(grants: &[Grant], tree: &Tree, action: Action, unit: Option<UnitId>
     let visible = unit.is_none_or(|unit| units.contains(&unit)) && !units.is_empty();
     let sealed = units.difference(&clear).copied().collect();
     visible.then(|| Permit::new(units, sealed))
+}
+
+/// Whether these are surroundings in which every root is reached.
+fn reaches_all(around: &[(UnitId, Place)], tree: &Tree) -> bool {
+    let reached = |root: &UnitId| {
+        around
+            .iter()
+            .any(|(id, place)| id == root && matches!(place, Place::Own | Place::Below))
+    };
+    tree.roots().iter().all(reached)
 }
 
 /// Whether a unit, or what inherited from it, is below another.

@@ -211,6 +211,29 @@ fn what_was_inherited_is_read_and_settled_but_not_written() {
 }
 
 #[test]
+fn what_nobody_inherited_is_judged_by_who_judges_the_whole_realm() {
+    // 9 was a level that ended; 8 had gone into it before.
+    let tree = tree().with_successors([(id(8), id(9))]).with_orphans([id(9)]);
+    let judged = |role, unit, asked| {
+        let grants = [Grant::new(id(unit), role)];
+        permit_read(&grants, &tree, Action::Judge, asked)
+    };
+    let leader = judged(Role::Leader, 1, None).unwrap();
+    assert!(leader.units().is_superset(&BTreeSet::from([id(8), id(9), id(4)])));
+    let alone = judged(Role::Leader, 1, Some(id(9))).unwrap();
+    assert_eq!(alone.units(), &BTreeSet::from([id(9)]));
+    assert!(judged(Role::Official, 2, Some(id(9))).is_none());
+    assert!(judged(Role::Admin, 1, Some(id(9))).is_none());
+    let reads = permit_read(
+        &[Grant::new(id(1), Role::Leader)],
+        &tree,
+        Action::ReadRecords,
+        Some(id(9)),
+    );
+    assert!(reads.is_none(), "and for nothing else");
+}
+
+#[test]
 fn an_edit_is_judged_as_of_its_own_date() {
     let scope = |unit| Scope {
         unit: id(unit),
