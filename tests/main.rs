@@ -29,6 +29,7 @@ mod issuing;
 mod judging;
 mod limits;
 mod offline;
+mod pages;
 mod people;
 mod protocol_document;
 mod quarantine;

@@ -117,7 +117,7 @@ pub async fn run(options: &Options, say: impl Fn(&str)) -> anyhow::Result<Option
     let (path, seed) = (data.to_owned(), options.seed);
     let district = tokio::task::spawn_blocking(move || district::set_up(&path, seed)).await??;
     let server = ServerProcess::start(&options.program, data, options.listen)?;
-    say(&format!("{}/admin", server.url()));
+    say(&format!("{}/", server.url()));
     for login in &district.logins {
         say(&format!(
             "  {:<9} {} / {}",

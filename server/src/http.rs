@@ -4,7 +4,6 @@
 //! headers are bounded here for all of them.
 
 pub mod actor;
-mod admin;
 mod audit;
 mod auth;
 mod conflicts;
@@ -13,7 +12,7 @@ mod directives;
 mod error;
 mod given;
 mod health;
-mod login;
+mod pages;
 mod people;
 mod quarantine;
 mod records;
@@ -37,7 +36,6 @@ use ulid::Ulid;
 
 use crate::app::App;
 use crate::clock;
-use crate::i18n::Locale;
 pub use error::{ApiError, Problem};
 
 /// Longest body of everything but the exchange.
@@ -89,15 +87,9 @@ pub fn routes() -> Vec<Route> {
     };
     let issuing = post(directives::issue).layer(DefaultBodyLimit::max(DIRECTIVE_BYTES));
     let exchange = post(sync::sync).layer(DefaultBodyLimit::max(limits::REQUEST_BYTES));
-    vec![
-        route("GET", "/", Who::Anybody, get(login::home)),
-        route("GET", "/admin", Who::Overseer, get(admin::overview)),
+    let mut routes = vec![
         route("GET", "/healthz", Who::Anybody, get(health::alive)),
-        route("GET", "/login", Who::Anybody, get(login::form)),
-        route("POST", "/login", Who::Anybody, post(login::log_in)),
-        route("POST", "/logout", Who::Reader, post(login::log_out)),
         route("GET", "/readyz", Who::Anybody, get(health::ready)),
-        route("GET", "/static/langso.css", Who::Anybody, get(admin::style)),
         route("GET", "/v1/accounts", Who::Manager, get(people::list)),
         route("POST", "/v1/accounts", Who::Manager, post(people::add)),
         route(
@@ -224,7 +216,9 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/v1/token", Who::Anybody, post(auth::token)),
         route("GET", "/v1/units", Who::Reader, get(records::units)),
         route("POST", "/v1/units/changes", Who::Manager, post(units::change)),
-    ]
+    ];
+    routes.extend(pages::routes());
+    routes
 }
 
 /// The application as a service.
@@ -255,11 +249,8 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
         .map_or("?", MatchedPath::as_str)
         .to_owned();
     let method = request.method().clone();
-    let accepted = request
-        .headers()
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    let locale = Locale::accepted(accepted);
+    let (locale, here) = (actor::language_of(request.headers()), request.uri().clone());
+    let page = wants_page(&request);
     let begun = Instant::now();
     let mut response = next.run(request).await;
     // The exchange is counted by the byte, and no browser ever shows it.
@@ -276,17 +267,27 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
             }
             None => tracing::info!(%id, %method, path, status, ms, code = problem.code, "refused"),
         }
-        return problem.into_body(id, locale, response);
+        return match page {
+            true => pages::problem(problem.code, id, locale, &here, response),
+            false => problem.into_body(id, locale, response),
+        };
     }
     tracing::debug!(%id, %method, path, status, ms, "answered");
     response
 }
 
-/// What every page carries: nothing is loaded from elsewhere, nothing runs, nobody frames it.
+/// Whether a browser asked for a page.
+fn wants_page(request: &Request) -> bool {
+    let accepted = request.headers().get(header::ACCEPT);
+    let html = accepted.is_some_and(|kinds| kinds.to_str().is_ok_and(|kinds| kinds.contains("text/html")));
+    html && !request.uri().path().starts_with("/v1/")
+}
+
+/// What every page carries: nothing is loaded from elsewhere, nothing inline runs, nobody frames it.
 pub(crate) fn page_headers(response: &mut Response) {
     let headers = response.headers_mut();
-    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-                  frame-ancestors 'none'";
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
+                  form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,

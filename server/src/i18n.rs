@@ -71,18 +71,36 @@ fn bundle(locale: Locale) -> &'static FluentBundle<FluentResource> {
     static VI: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
     static EN: OnceLock<FluentBundle<FluentResource>> = OnceLock::new();
     match locale {
-        Locale::Vi => VI.get_or_init(|| load(locale, include_str!("../locales/vi.ftl"))),
-        Locale::En => EN.get_or_init(|| load(locale, include_str!("../locales/en.ftl"))),
+        Locale::Vi => VI.get_or_init(|| load(locale)),
+        Locale::En => EN.get_or_init(|| load(locale)),
     }
 }
 
-fn load(locale: Locale, source: &str) -> FluentBundle<FluentResource> {
+/// The catalogues: Vietnamese and English, side by side.
+const SOURCES: [[&str; 2]; 2] = [
+    [
+        include_str!("../locales/vi.ftl"),
+        include_str!("../locales/en.ftl"),
+    ],
+    [
+        include_str!("../locales/pages.vi.ftl"),
+        include_str!("../locales/pages.en.ftl"),
+    ],
+];
+
+fn load(locale: Locale) -> FluentBundle<FluentResource> {
     let language = locale.tag().parse().unwrap_or_default();
     let mut bundle = FluentBundle::new_concurrent(vec![language]);
     // Marks around arguments would show up in plain text and JSON.
     bundle.set_use_isolating(false);
-    let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
-    bundle.add_resource_overriding(resource);
+    for [vi, en] in SOURCES {
+        let source = match locale {
+            Locale::Vi => vi,
+            Locale::En => en,
+        };
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        bundle.add_resource_overriding(resource);
+    }
     bundle
 }
 
@@ -101,10 +119,9 @@ mod tests {
                 .filter_map(line)
                 .collect()
         };
-        assert_eq!(
-            keys(include_str!("../locales/vi.ftl")),
-            keys(include_str!("../locales/en.ftl"))
-        );
+        for [vi, en] in SOURCES {
+            assert_eq!(keys(vi), keys(en));
+        }
     }
 
     #[test]

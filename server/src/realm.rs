@@ -235,6 +235,16 @@ pub fn username(conn: &Connection, account: AccountId) -> rusqlite::Result<Strin
     Ok(name.unwrap_or_default())
 }
 
+/// What an account is called, if it exists.
+///
+/// # Errors
+/// The store's.
+pub fn display_name(conn: &Connection, account: AccountId) -> rusqlite::Result<Option<String>> {
+    conn.prepare_cached("SELECT display_name FROM account WHERE id = ?")?
+        .query_row([account.to_bytes()], |row| row.get(0))
+        .optional()
+}
+
 /// A row of account, unit, role, first day, end and personal.
 pub(crate) fn held(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Held>> {
     let (role, from, to): (String, String, Option<String>) = (row.get(2)?, row.get(3)?, row.get(4)?);

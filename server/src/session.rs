@@ -27,7 +27,18 @@ const NAMES: usize = 10_000;
 pub struct Session {
     /// Who.
     pub account: AccountId,
+    /// Their name.
+    pub name: String,
     /// What a form has to bring back.
+    pub csrf: String,
+}
+
+/// A session that has just begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// What the browser brings back.
+    pub cookie: String,
+    /// What its forms bring back.
     pub csrf: String,
 }
 
@@ -55,7 +66,7 @@ pub fn password_fits(password: &str, stored: Option<&str>) -> bool {
     fits && stored.is_some()
 }
 
-/// Begins a session; gives the cookie.
+/// Begins a session.
 ///
 /// # Errors
 /// The store's.
@@ -65,18 +76,18 @@ pub fn begin(
     secret: [u8; 32],
     csrf: [u8; 16],
     now_ms: i64,
-) -> rusqlite::Result<String> {
+) -> rusqlite::Result<Begun> {
     tx.prepare_cached("DELETE FROM session WHERE expires_at <= ?")?
         .execute([now_ms])?;
-    let cookie = BASE64URL_NOPAD.encode(&secret);
+    let (cookie, csrf) = (BASE64URL_NOPAD.encode(&secret), BASE64URL_NOPAD.encode(&csrf));
     tx.prepare_cached("INSERT INTO session (digest, account, csrf, expires_at) VALUES (?, ?, ?, ?)")?
         .execute(params![
             digest(&cookie),
             account.to_bytes(),
-            BASE64URL_NOPAD.encode(&csrf),
+            csrf,
             now_ms + SESSION_TTL_MS
         ])?;
-    Ok(cookie)
+    Ok(Begun { cookie, csrf })
 }
 
 /// The session of a cookie.
@@ -85,13 +96,14 @@ pub fn begin(
 /// The store's.
 pub fn find(conn: &Connection, cookie: &str, now_ms: i64) -> rusqlite::Result<Option<Session>> {
     conn.prepare_cached(
-        "SELECT s.account, s.csrf FROM session s JOIN account a ON a.id = s.account
+        "SELECT s.account, s.csrf, a.display_name FROM session s JOIN account a ON a.id = s.account
          WHERE s.digest = ? AND s.expires_at > ? AND a.disabled_at IS NULL",
     )?
     .query_row(params![digest(cookie), now_ms], |row| {
         Ok(Session {
             account: AccountId::from_bytes(row.get(0)?),
             csrf: row.get(1)?,
+            name: row.get(2)?,
         })
     })
     .optional()

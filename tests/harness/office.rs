@@ -152,15 +152,15 @@ impl Office {
     /// Somebody who is logged in.
     pub fn log_in(&self, account: AccountId) -> Credentials {
         let (secret, csrf, now_ms) = (random(), random::<16>(), self.now_ms());
-        let cookie = self
+        let begun = self
             .app
             .store()
             .write_blocking(move |tx| session::begin(tx, account, secret, csrf, now_ms))
             .unwrap();
         Credentials {
             token: None,
-            cookie: Some(cookie),
-            csrf: Some(BASE64URL_NOPAD.encode(&csrf)),
+            cookie: Some(begun.cookie),
+            csrf: Some(begun.csrf),
         }
     }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use sync_core::ids::{AccountId, UnitId};
 
 use super::ApiError;
 use crate::app::{App, Authority};
 use crate::audit::By;
 use crate::devices::Standing;
+use crate::i18n::Locale;
 use crate::ingest::Sender;
 use crate::policy::{self, Action, Grant, Permit, Read, Write};
 use crate::session::{self, Session};
@@ -19,6 +20,8 @@ use crate::token::Bearer;
 
 /// The name of the cookie.
 pub const COOKIE: &str = "langso_session";
+/// The name of the cookie that keeps the language.
+pub const LANGUAGE: &str = "langso_language";
 /// What every change by a session has to bring, so that another site cannot make it.
 pub const CSRF: &str = "x-csrf-token";
 
@@ -185,7 +188,7 @@ impl FromRequestParts<Arc<App>> for Writer {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf"));
         }
         let by = origin(parts, app).by(Some(reader.account), app.clock.now_ms());
-        let cookie = cookie(parts).unwrap_or_default().to_owned();
+        let cookie = cookie(&parts.headers, COOKIE).unwrap_or_default().to_owned();
         Ok(Self { reader, by, cookie })
     }
 }
@@ -204,7 +207,7 @@ fn bearer_token(parts: &Parts) -> Option<&str> {
 }
 
 fn session_of(parts: &Parts, app: &App) -> Result<Option<Session>, ApiError> {
-    let Some(cookie) = cookie(parts) else {
+    let Some(cookie) = cookie(&parts.headers, COOKIE) else {
         return Ok(None);
     };
     Ok(app
@@ -212,14 +215,20 @@ fn session_of(parts: &Parts, app: &App) -> Result<Option<Session>, ApiError> {
         .read_blocking(|conn| session::find(conn, cookie, app.clock.now_ms()))?)
 }
 
-/// The value of the session's cookie.
-pub(super) fn cookie(parts: &Parts) -> Option<&str> {
-    let cookies = parts
-        .headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|line| line.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+/// The value of a cookie.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let mut pairs = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The language that somebody chose on a page, or else the browser's.
+pub(super) fn language_of(headers: &HeaderMap) -> Locale {
+    let accepted = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    let chosen = cookie(headers, LANGUAGE).and_then(Locale::of_tag);
+    chosen.unwrap_or_else(|| Locale::accepted(accepted))
 }

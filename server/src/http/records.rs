@@ -153,11 +153,8 @@ pub(super) async fn conflicts(
         .await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| {
-        let mut bytes = row.record.to_bytes().to_vec();
-        bytes.extend(row.field.as_bytes());
-        BASE64URL_NOPAD.encode(&bytes)
-    });
+    let last = rows.last().filter(|_| more);
+    let next = last.map(|row| seal_conflict_cursor(row.record, &row.field));
     let views: Vec<Value> = rows
         .into_iter()
         .map(|row| {
@@ -330,7 +327,13 @@ pub(super) fn open_cursor(text: &str) -> Option<(i64, RecordId)> {
     ))
 }
 
-fn open_conflict_cursor(text: &str) -> Option<(RecordId, String)> {
+pub(super) fn seal_conflict_cursor(record: RecordId, field: &str) -> String {
+    let mut bytes = record.to_bytes().to_vec();
+    bytes.extend(field.as_bytes());
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
+pub(super) fn open_conflict_cursor(text: &str) -> Option<(RecordId, String)> {
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     let (record, field) = bytes.split_first_chunk::<16>()?;
     Some((
