@@ -7,10 +7,12 @@ use data_encoding::BASE32_NOPAD;
 use jiff::civil::Date;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use sync_core::ids::{AccountId, UnitId};
+use sync_core::ids::{AccountId, RecordId, UnitId};
 
 use crate::accounts::{add_codes, add_teams, fresh_account};
 use crate::app::open_data;
+use crate::audit::By;
+use crate::catalogue;
 use crate::clock::{Clock, random, random_bits};
 use crate::drive::people;
 use crate::policy::{Grant, Role};
@@ -21,6 +23,8 @@ use crate::units;
 
 /// Province, district, communes and hamlets; its README tells where they come from.
 const UNITS: &str = include_str!("../../data/vinh-loc-2024.csv");
+/// What records refer to.
+const CATALOGUE: &str = include_str!("../../data/catalogue.csv");
 /// The district's code.
 const DISTRICT: &str = "393";
 /// The first day on which these units hold.
@@ -55,6 +59,11 @@ pub(super) fn set_up(data: &Path, seed: u64) -> anyhow::Result<District> {
     let (rows, now_ms) = (units::parse(UNITS.as_bytes())?, Clock::system().now_ms());
     let fresh = move || UnitId::from_parts(now_ms as u64, random_bits());
     store.write_blocking(move |tx| units::import(tx, &rows, SINCE, fresh))?;
+    let entries = catalogue::parse(CATALOGUE.as_bytes())?;
+    store.write_blocking(move |tx| {
+        let fresh = || RecordId::from_parts(now_ms as u64, random_bits());
+        catalogue::import(tx, &entries, &By::console(now_ms), fresh).map(drop)
+    })?;
     let mut rng = StdRng::seed_from_u64(seed);
     let mut people = || people::name(&mut rng);
 
@@ -66,15 +75,15 @@ pub(super) fn set_up(data: &Path, seed: u64) -> anyhow::Result<District> {
         .id;
     let (leader, leads) = add_person(&store, "lanhdao", people(), Role::Leader, district)?;
     let (_, administers) = add_person(&store, "quantri", people(), Role::Admin, district)?;
+    let mut logins = vec![leads, administers];
     for commune in tree.units().filter(|unit| unit.parent == Some(district)) {
-        add_account(
-            &store,
-            format!("cb-{}", commune.code),
-            people(),
-            None,
-            Role::Official,
-            commune.id,
-        )?;
+        let (username, role) = (format!("cb-{}", commune.code), Role::Official);
+        // One of them can be tried out; a password for each would take seconds to hash.
+        if logins.iter().any(|login| login.role == role.code()) {
+            add_account(&store, username, people(), None, role, commune.id)?;
+        } else {
+            logins.push(add_person(&store, &username, people(), role, commune.id)?.1);
+        }
     }
     let hamlets = add_teams(&store)?.into_iter().enumerate().map(|(at, team)| {
         let mut codes = add_codes(&store, team.account, 1)?;
@@ -92,7 +101,7 @@ pub(super) fn set_up(data: &Path, seed: u64) -> anyhow::Result<District> {
         unit: district,
         hamlets: hamlets.collect::<anyhow::Result<_>>()?,
         leader_code: add_codes(&store, leader, 1)?.concat(),
-        logins: vec![leads, administers],
+        logins,
     })
 }
 

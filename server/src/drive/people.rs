@@ -22,7 +22,7 @@ const HELP: [(&str, Option<&str>); 8] = [
     ("dich_vu_cong", Some("2.000635")),
     ("dich_vu_cong", Some("1.001193")),
     ("dinh_danh", None),
-    ("dinh_danh", Some("1.013224")),
+    ("thanh_toan", Some("2.000815")),
     ("thanh_toan", None),
     ("khac", Some("1.001776")),
     ("an_toan", None),

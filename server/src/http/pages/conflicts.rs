@@ -129,7 +129,7 @@ pub(super) async fn page(
 /// A value as people read it.
 fn shown(labels: &Labels, visitor: &Visitor, field: &str, value: &Scalar) -> String {
     if SealedField::from_key(field).is_some() {
-        return visitor.words.t("record-sealed");
+        return visitor.words.t("value-sealed");
     }
     match (field, value) {
         ("category" | "procedure" | "channel" | "outcome", Scalar::Text(code)) => labels.name(field, code),
