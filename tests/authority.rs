@@ -439,6 +439,7 @@ fn every_route_answers_every_caller_as_the_table_says() {
                     let csrf = by_session.csrf.as_deref().unwrap_or_default();
                     let body = filled(body).replace("{caller}", &caller.replace(' ', "-"));
                     let body = body.replace("{csrf}", csrf).replace("{n}", &n.to_string());
+                    let body = body.replace("{id}", &format!("01JNCXV5S0{n:016}"));
                     office.post_form(&path, by_session, &body).status
                 }
                 Sends::Exchange => {

@@ -21,6 +21,28 @@ pub(super) fn rows() -> Vec<Row> {
             Form("csrf={csrf}&field=outcome&value=x"),
             FORM,
         ),
+        page("/directives"),
+        row(
+            ("POST", "/directives"),
+            "/directives",
+            Form(
+                "csrf={csrf}&id={id}&unit={commune}&number={n}/UBND&title=X&urgency=normal\
+                 &signer=Y&target={hamlet}&asks=read",
+            ),
+            [401, 403, 303, 404, 404, 404, 404, 403, 401],
+        ),
+        row(
+            ("GET", "/directives/new"),
+            "/directives/new",
+            Nothing,
+            [401, 403, 200, 200, 404, 404, 200, 403, 401],
+        ),
+        row(
+            ("GET", "/directives/{directive}"),
+            "/directives/{directive}",
+            Nothing,
+            [401, 403, 200, 200, 200, 200, 404, 403, 401],
+        ),
         row(
             ("GET", "/language"),
             "/language?to=en&back=%2F",

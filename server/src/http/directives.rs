@@ -34,37 +34,37 @@ pub(super) struct ListQuery {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewIssue {
-    unit: UnitId,
-    number: String,
-    title: String,
-    body: Option<String>,
-    urgency: String,
-    deadline_ms: Option<i64>,
-    signer: String,
-    targets: Vec<NewTarget>,
+    pub(super) unit: UnitId,
+    pub(super) number: String,
+    pub(super) title: String,
+    pub(super) body: Option<String>,
+    pub(super) urgency: String,
+    pub(super) deadline_ms: Option<i64>,
+    pub(super) signer: String,
+    pub(super) targets: Vec<NewTarget>,
     #[serde(default)]
-    levels: Vec<String>,
+    pub(super) levels: Vec<String>,
     #[serde(default)]
-    roles: Vec<String>,
-    asks: String,
-    relation: Option<NewRelation>,
+    pub(super) roles: Vec<String>,
+    pub(super) asks: String,
+    pub(super) relation: Option<NewRelation>,
     /// The degree of secrecy; anything but `none` is refused.
-    secrecy: Option<String>,
+    pub(super) secrecy: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewTarget {
-    unit: UnitId,
+pub(super) struct NewTarget {
+    pub(super) unit: UnitId,
     #[serde(default)]
-    reach: Option<String>,
+    pub(super) reach: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewRelation {
-    kind: String,
-    directive: RecordId,
+pub(super) struct NewRelation {
+    pub(super) kind: String,
+    pub(super) directive: RecordId,
 }
 
 pub(super) async fn list(
@@ -105,8 +105,22 @@ pub(super) async fn issue(
     writer: Writer,
     Given(new): Given<NewIssue>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.reader.permit(Action::Hold(Class::Board), None)?;
     let id = RecordId::from_parts(app.clock.now_ms().unsigned_abs(), clock::random_bits());
+    issue_as(&app, &writer.reader, id, new).await?;
+    Ok(Json(json!({ "id": id.to_string() })))
+}
+
+/// Issues a directive for somebody.
+///
+/// # Errors
+/// What is wrong with it; nothing was issued.
+pub(super) async fn issue_as(
+    app: &App,
+    reader: &Reader,
+    id: RecordId,
+    new: NewIssue,
+) -> Result<(), ApiError> {
+    let permit = reader.permit(Action::Hold(Class::Board), None)?;
     let earlier = match &new.relation {
         Some(relation) => {
             let record = relation.directive;
@@ -119,8 +133,7 @@ pub(super) async fn issue(
     };
     let directive = new.directive(id, earlier.as_ref())?;
     let edit = Edit::IssueDirective(Box::new(directive));
-    app.edit(writer.reader.account, &edit).await?;
-    Ok(Json(json!({ "id": id.to_string() })))
+    Ok(app.edit(reader.account, &edit).await?)
 }
 
 /// How far each unit has come: those that the reader may know of.

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::enrolment::EnrolmentError;
 use crate::exchange::ExchangeError;
 use crate::exchange::decide::DecideError;
-use crate::i18n::{Locale, text};
+use crate::i18n::{Locale, has, text};
 use crate::password::PasswordError;
 use crate::rate::TooMany;
 use crate::realm::RealmError;
@@ -124,6 +124,27 @@ impl ApiError {
     pub fn with(mut self, member: &str, value: impl Into<serde_json::Value>) -> Self {
         self.problem.extra.insert(member.to_owned(), value.into());
         self
+    }
+
+    /// What is wrong with what somebody typed, in words that go beside it; `None` for everything else.
+    pub(super) fn told(&self, locale: Locale) -> Option<String> {
+        let mendable = [
+            StatusCode::BAD_REQUEST,
+            StatusCode::CONFLICT,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ];
+        if !mendable.contains(&self.status) {
+            return None;
+        }
+        let title = text(locale, &format!("error-{}", self.code().replace('_', "-")));
+        let named = ["field", "parameter"]
+            .into_iter()
+            .find_map(|member| self.problem.extra.get(member)?.as_str());
+        let field = named.map(|name| format!("field-{}", name.replace('_', "-")));
+        Some(match field.filter(|key| has(locale, key)) {
+            Some(key) => format!("{title} ({})", text(locale, &key)),
+            None => title,
+        })
     }
 
     /// Its code.

@@ -5,8 +5,10 @@
 //! is an old one. Pages ask the same questions under the same permits as the API, and decide nothing.
 
 mod conflicts;
+mod directives;
 mod form;
 mod frame;
+mod issue;
 mod labels;
 mod login;
 mod overview;
@@ -42,6 +44,15 @@ pub(super) fn routes() -> Vec<Route> {
             "/conflicts/{record}",
             Who::Overseer,
             post(conflicts::settle),
+        ),
+        route("GET", "/directives", Who::Overseer, get(directives::list)),
+        route("POST", "/directives", Who::Overseer, post(issue::issue)),
+        route("GET", "/directives/new", Who::Overseer, get(issue::form)),
+        route(
+            "GET",
+            "/directives/{directive}",
+            Who::Overseer,
+            get(directives::board),
         ),
         route("GET", "/language", Who::Anybody, get(login::language)),
         route("GET", "/login", Who::Anybody, get(login::form)),

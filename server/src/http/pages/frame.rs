@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use sync_core::ids::UnitId;
+use sync_core::ids::{Class, UnitId};
 
 use super::super::ApiError;
 use super::super::actor::{Reader, language_of};
@@ -78,10 +78,11 @@ impl Visitor {
 }
 
 /// Where one can go, what it is called, and what one must be able to do to go there.
-const WAYS: [(&str, &str, Action); 3] = [
+const WAYS: [(&str, &str, Action); 4] = [
     ("/", "way-overview", Action::Oversee),
     ("/records", "way-records", Action::ReadRecords),
     ("/conflicts", "way-conflicts", Action::ReadRecords),
+    ("/directives", "way-directives", Action::Hold(Class::Board)),
 ];
 
 /// What is around a page.
@@ -129,7 +130,7 @@ fn done(here: &Uri) -> Option<&'static str> {
 }
 
 /// What can just have been done; each has a message.
-const DONE: [&str; 2] = ["changed", "settled"];
+const DONE: [&str; 3] = ["changed", "issued", "settled"];
 
 impl FromRequestParts<Arc<App>> for Visitor {
     type Rejection = ApiError;

@@ -1,0 +1,319 @@
+//! `GET /directives`, `/directives/{id}`: what was issued, and who has received, read and done it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use sync_core::edit::EditKind;
+use sync_core::ids::{Class, RecordId, UnitId};
+use sync_core::progress::SOON_MS;
+use sync_core::record::{Directive, Reach, Stage, Urgency};
+
+use super::super::ApiError;
+use super::super::records::{open_cursor, seal_cursor};
+use super::frame::{Frame, Visitor};
+use super::render;
+use super::words::Words;
+use crate::app::App;
+use crate::directives::{self, Board, Counts, Standing};
+use crate::policy::Action;
+use crate::realm::{self, RealmError};
+use crate::tree::Tree;
+
+/// Directives on one page.
+const PAGE: usize = 20;
+
+#[derive(Template)]
+#[template(path = "directives.html")]
+struct ListPage {
+    frame: Frame,
+    directives: Vec<Line>,
+    next: Option<String>,
+    /// Whether the reader may issue one.
+    issues: bool,
+}
+
+/// One directive in the list.
+struct Line {
+    id: String,
+    number: String,
+    title: String,
+    unit: String,
+    urgency: Urgency,
+    issued: String,
+    deadline: Option<Deadline>,
+    counts: Counts,
+    ended: bool,
+    /// Another directive bears the same number.
+    doubled: bool,
+}
+
+/// A deadline as it stands now.
+struct Deadline {
+    when: String,
+    past: bool,
+    near: bool,
+}
+
+#[derive(Template)]
+#[template(path = "directive.html")]
+struct BoardPage {
+    frame: Frame,
+    line: Line,
+    body: String,
+    signer: String,
+    asks: String,
+    relation: Option<(String, String)>,
+    ended_by: Option<String>,
+    same_number: Vec<String>,
+    targets: Vec<String>,
+    digest: String,
+    stages: Vec<(String, u32)>,
+    groups: Vec<Group>,
+    to_call: Vec<Call>,
+    /// Whether the reader may amend, replace or withdraw it.
+    issues: bool,
+}
+
+/// The units of a board below one unit.
+struct Group {
+    name: String,
+    counts: Counts,
+    units: Vec<Row>,
+}
+
+/// One unit of a board.
+struct Row {
+    name: String,
+    /// When each stage was reached, in the order of the stages.
+    times: Vec<String>,
+    state: &'static str,
+    note: String,
+    late: bool,
+    arrived_late: Option<String>,
+}
+
+/// Somebody to call.
+struct Call {
+    place: String,
+    /// No phone of theirs was here since.
+    silent: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ListQuery {
+    #[serde(default)]
+    cursor: String,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, ApiError> {
+    let boards = visitor.reader.permit(Action::Hold(Class::Board), None)?;
+    let acks = visitor.reader.permit(Action::Hold(Class::Acks), None)?;
+    let after = (!query.cursor.is_empty()).then(|| open_cursor(&query.cursor));
+    let after = after
+        .map(|after| after.ok_or_else(|| ApiError::parameter("cursor")))
+        .transpose()?;
+    let authority = Arc::clone(&visitor.reader.authority);
+    app.flush_presence().await;
+    let mut found = app
+        .store()
+        .read(move |conn| {
+            let found = directives::list(conn, &boards, after, PAGE + 1)?.into_iter();
+            let told = found.map(|directive| {
+                let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
+                let board = directives::board(conn, &acks, &directive, &issued_on, &authority.tree)?;
+                let ended = directives::ended_by(conn, directive.id)?.is_some();
+                let doubled = !directives::same_number(conn, &directive)?.is_empty();
+                Ok((directive, Counts::of(&board.units), ended, doubled))
+            });
+            told.collect::<Result<Vec<_>, RealmError>>()
+        })
+        .await?;
+    let more = found.len() > PAGE;
+    found.truncate(PAGE);
+    let last = found.last().filter(|_| more);
+    let next = last.map(|(last, ..)| seal_cursor(last.issued_at_ms, &last.id.to_bytes()));
+    let lines = found.iter().map(|(directive, counts, ended, doubled)| Line {
+        ended: *ended,
+        doubled: *doubled,
+        ..line(&visitor, directive, *counts)
+    });
+    let page = ListPage {
+        directives: lines.collect(),
+        next,
+        issues: issues(&visitor),
+        frame: visitor.frame("way-directives", "/directives"),
+    };
+    render(&page, StatusCode::OK)
+}
+
+pub(super) async fn board(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Path(record): Path<RecordId>,
+) -> Result<Response, ApiError> {
+    let boards = visitor.reader.permit(Action::Hold(Class::Board), None)?;
+    let acks = visitor.reader.permit(Action::Hold(Class::Acks), None)?;
+    let authority = Arc::clone(&visitor.reader.authority);
+    app.flush_presence().await;
+    let found = app
+        .store()
+        .read(move |conn| {
+            let Some(directive) = directives::find(conn, &boards, record)? else {
+                return Ok(None);
+            };
+            let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
+            let board = directives::board(conn, &acks, &directive, &issued_on, &authority.tree)?;
+            let ended_by = directives::ended_by(conn, directive.id)?;
+            let same_number = directives::same_number(conn, &directive)?;
+            Ok::<_, RealmError>(Some((directive, issued_on, board, ended_by, same_number)))
+        })
+        .await?;
+    let (directive, issued_on, board, ended_by, same_number) = found.ok_or_else(ApiError::not_found)?;
+    let (words, counts) = (visitor.words, Counts::of(&board.units));
+    let relation = directive
+        .relation
+        .map(|(kind, record)| (words.code("relation", kind.code()), record.to_string()));
+    let stages = Stage::ALL.iter().zip(counts.in_stage);
+    let page = BoardPage {
+        line: Line {
+            ended: ended_by.is_some(),
+            doubled: !same_number.is_empty(),
+            ..line(&visitor, &directive, counts)
+        },
+        body: directive.body.clone().unwrap_or_default(),
+        signer: directive.signer.clone(),
+        asks: words.code("asks", directive.asks.code()),
+        relation,
+        ended_by: ended_by.map(|record| record.to_string()),
+        same_number: same_number.iter().map(ToString::to_string).collect(),
+        targets: targets(words, &issued_on, &directive),
+        digest: data_encoding::HEXLOWER.encode(&directive.issue.digest),
+        stages: stages
+            .map(|(stage, n)| (words.code("stage", stage.code()), n))
+            .collect(),
+        groups: groups(&visitor, &board),
+        to_call: to_call(&visitor, &board),
+        issues: issues(&visitor),
+        frame: visitor.frame("way-directives", "/directives"),
+    };
+    render(&page, StatusCode::OK)
+}
+
+/// Whether somebody may issue directives at all.
+fn issues(visitor: &Visitor) -> bool {
+    let action = Action::Edit(Class::Board, EditKind::Create);
+    visitor.reader.permit(action, None).is_ok()
+}
+
+fn line(visitor: &Visitor, directive: &Directive, counts: Counts) -> Line {
+    let words = visitor.words;
+    let deadline = directive.deadline_ms.map(|at| Deadline {
+        when: words.time(at),
+        past: at < words.now_ms,
+        near: (0..=SOON_MS).contains(&at.saturating_sub(words.now_ms)),
+    });
+    Line {
+        id: directive.id.to_string(),
+        number: directive.number.clone(),
+        title: directive.title.clone(),
+        unit: words.unit(visitor.tree(), directive.document.unit()),
+        urgency: directive.urgency,
+        issued: words.time(directive.issued_at_ms),
+        deadline,
+        counts,
+        ended: false,
+        doubled: false,
+    }
+}
+
+/// Whom it is for, by the names of the day on which it was issued.
+fn targets(words: Words, issued_on: &Tree, directive: &Directive) -> Vec<String> {
+    let named = directive.targets.units().iter().map(|target| {
+        let name = words.unit(issued_on, target.unit);
+        match target.reach {
+            Reach::Unit => name,
+            Reach::Subtree => words.say("target-subtree", &[("unit", &name)]),
+        }
+    });
+    named.collect()
+}
+
+/// The board by the units above those that answer.
+fn groups(visitor: &Visitor, board: &Board) -> Vec<Group> {
+    let (tree, words) = (visitor.tree(), visitor.words);
+    let mut below: BTreeMap<(String, Option<UnitId>), Vec<&Standing>> = BTreeMap::new();
+    for standing in &board.units {
+        let above = tree.ancestors(standing.unit).next();
+        let key = above.map_or((String::new(), None), |above| {
+            (above.code.clone(), Some(above.id))
+        });
+        below.entry(key).or_default().push(standing);
+    }
+    let groups = below.into_iter().map(|((_, above), standings)| Group {
+        name: above.map_or_else(|| words.t("units-top"), |above| words.unit(tree, above)),
+        counts: Counts::of(standings.iter().copied()),
+        units: standings
+            .into_iter()
+            .map(|standing| row(visitor, standing))
+            .collect(),
+    });
+    groups.collect()
+}
+
+fn row(visitor: &Visitor, standing: &Standing) -> Row {
+    let words = visitor.words;
+    let time = |stage: &Stage| standing.progress.first(*stage).map(|at| words.time(at));
+    let state = match standing.progress.stage() {
+        None if standing.silent => "silent",
+        None => "unread",
+        Some(stage) => stage.code(),
+    };
+    Row {
+        name: words.unit(visitor.tree(), standing.unit),
+        times: Stage::ALL
+            .iter()
+            .map(|stage| time(stage).unwrap_or_default())
+            .collect(),
+        state,
+        note: standing.note.clone().unwrap_or_default(),
+        late: standing.on_time == Some(false),
+        arrived_late: standing
+            .arrived_at_ms
+            .filter(|_| standing.arrived_late)
+            .map(|at| words.time(at)),
+    }
+}
+
+/// Who has not done what is asked: those who were not heard of at all first.
+fn to_call(visitor: &Visitor, board: &Board) -> Vec<Call> {
+    let waiting = board.units.iter().filter(|unit| unit.on_time.is_none());
+    let cannot = |unit: &&Standing| unit.progress.stage() == Some(Stage::Cannot);
+    let mut calls: Vec<Call> = waiting
+        .filter(|unit| !cannot(unit))
+        .map(|unit| Call {
+            place: visitor.words.place(visitor.tree(), unit.unit),
+            silent: unit.silent,
+        })
+        .collect();
+    calls.sort_by_key(|call| !call.silent);
+    calls
+}
+
+impl Line {
+    fn urgent(&self) -> bool {
+        self.urgency != Urgency::Normal
+    }
+
+    fn urgency_key(&self) -> String {
+        format!("urgency-{}", self.urgency.code())
+    }
+}
