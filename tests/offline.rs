@@ -87,7 +87,8 @@ fn reformed(office: &Office) {
         .store()
         .write_blocking(move |tx| {
             let fresh = || UnitId::from_parts(1_750_000_000_000, random_bits());
-            reform::reform(tx, &rows, &[], Unknown::Refuse, &by, fresh)
+            let permit = console(realm::all_units(tx)?);
+            reform::reform(tx, &permit, &rows, &[], Unknown::Refuse, &by, fresh)
         })
         .unwrap();
 }

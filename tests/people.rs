@@ -364,7 +364,9 @@ fn the_catalogue_of_the_table_reaches_every_phone_as_a_document() {
         let entries = catalogue::parse(csv.as_bytes()).unwrap();
         let by = By::console(office.now_ms());
         let done = office.app.store().write_blocking(move |tx| {
-            catalogue::import(tx, &entries, &by, || RecordId::from_parts(at_ms, random_bits()))
+            catalogue::import(tx, &console(realm::all_units(tx)?), &entries, &by, || {
+                RecordId::from_parts(at_ms, random_bits())
+            })
         });
         done.unwrap()
     };

@@ -11,8 +11,10 @@ use std::process::{Command, Output};
 
 use langso_server::accounts::{add_codes, add_teams};
 use langso_server::app::App;
+use langso_server::audit::By;
 use langso_server::clock::{Clock, random_bits};
 use langso_server::config::Config;
+use langso_server::policy::console;
 use langso_server::serve::serve;
 use langso_server::units;
 use serde_json::Value;
@@ -43,7 +45,10 @@ impl District {
         let rows = rows.unwrap();
         let fresh = || UnitId::from_parts(1, random_bits());
         app.store()
-            .write_blocking(move |tx| units::import(tx, &rows, jiff::civil::date(2020, 1, 1), fresh))
+            .write_blocking(move |tx| {
+                let (permit, by) = (console([]), By::console(0));
+                units::import(tx, &permit, &by, &rows, jiff::civil::date(2020, 1, 1), fresh)
+            })
             .unwrap();
         let team = add_teams(app.store()).unwrap().remove(0);
         let codes = add_codes(app.store(), team.account, 2).unwrap();

@@ -18,6 +18,9 @@ use sync_core::record::Scalar;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::audit::{self, Act, By, Change};
+use crate::clock::day_of;
+use crate::policy::{Permit, Write};
+use crate::realm::{self, RealmError};
 use crate::units::RowError;
 
 /// The kinds that there are.
@@ -55,6 +58,12 @@ pub enum CatalogueError {
     /// Lines that cannot be taken.
     #[error("{}", .0.iter().map(|row| format!("line {}: {}", row.line, row.problem)).collect::<Vec<_>>().join("\n"))]
     Rows(Vec<RowError>),
+    /// The catalogue is the whole realm's, and the permit is not.
+    #[error("the catalogue is the whole realm's")]
+    OutOfReach,
+    /// The realm's tables.
+    #[error(transparent)]
+    Realm(#[from] RealmError),
     /// The store failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -85,16 +94,22 @@ pub fn parse(input: impl Read) -> Result<Vec<Entry>, CatalogueError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Adds and changes entries. `fresh` gives the ids of new ones.
+/// Adds and changes entries, for whom the permit holds for at every root: the catalogue is the whole realm's. `fresh` gives
+/// the ids of new ones.
 ///
 /// # Errors
 /// [`CatalogueError`] names every line that cannot be taken; the caller rolls back.
 pub fn import(
     tx: &Transaction<'_>,
+    permit: &Permit<Write>,
     entries: &[Entry],
     by: &By,
     mut fresh: impl FnMut() -> RecordId,
 ) -> Result<Imported, CatalogueError> {
+    let tree = realm::tree(tx, day_of(by.now_ms))?;
+    if !tree.roots().iter().all(|root| permit.units().contains(root)) {
+        return Err(CatalogueError::OutOfReach);
+    }
     let known = list(tx)?;
     let categories: BTreeSet<&str> = known
         .iter()
@@ -238,7 +253,8 @@ outcome,hoan_thanh,Hoàn thành,Done,,,2026-01-01
         let entries = parse(csv.as_bytes())?;
         let tx = conn.transaction().unwrap();
         let fresh = || RecordId::from_parts(1, crate::clock::random_bits());
-        let imported = import(&tx, &entries, &By::console(0), fresh)?;
+        let permit = crate::policy::console([]);
+        let imported = import(&tx, &permit, &entries, &By::console(0), fresh)?;
         tx.commit().unwrap();
         Ok(imported)
     }

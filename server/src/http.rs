@@ -25,10 +25,11 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::handler::Handler;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{self, MethodRouter};
 use sync_core::protocol::limits;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -79,146 +80,81 @@ impl std::fmt::Debug for Route {
 
 /// Every route of the server.
 pub fn routes() -> Vec<Route> {
-    let route = |method, path, who, handler| Route {
+    use Who::{Anybody, Device, Manager, Oneself, Reader};
+    let mut routes = vec![
+        get("/healthz", Anybody, health::alive),
+        get("/readyz", Anybody, health::ready),
+        get("/v1/accounts", Manager, people::list),
+        post("/v1/accounts", Manager, people::add),
+        post("/v1/accounts/{account}/codes", Manager, devices::add_code),
+        post("/v1/accounts/{account}/reset", Manager, people::reset_code),
+        post("/v1/accounts/{account}/resume", Manager, people::resume),
+        post("/v1/accounts/{account}/roles", Manager, people::grant),
+        post("/v1/accounts/{account}/roles/end", Manager, people::end_role),
+        post("/v1/accounts/{account}/suspend", Manager, people::suspend),
+        get("/v1/audit", Manager, audit::rows),
+        get("/v1/conflicts", Reader, records::conflicts),
+        post("/v1/conflicts/{record}", Reader, conflicts::settle),
+        get("/v1/directives", Reader, directives::list),
+        post("/v1/directives", Reader, directives::issue).up_to(DIRECTIVE_BYTES),
+        get(
+            "/v1/directives/{directive}/acknowledgements",
+            Reader,
+            directives::acknowledgements,
+        ),
+        get("/v1/remarks", Reader, remarks::list),
+        post("/v1/remarks", Reader, remarks::add),
+        post("/v1/remarks/{remark}/answers", Reader, remarks::answer),
+        get("/v1/counts", Reader, records::counts),
+        get("/v1/devices", Manager, devices::list),
+        post("/v1/devices/{device}/lost", Manager, devices::lost),
+        post("/v1/devices/{device}/name", Manager, devices::rename),
+        post("/v1/devices/{device}/revoke", Manager, devices::revoke),
+        post("/v1/enrol", Anybody, auth::enrol),
+        get("/v1/me", Oneself, people::me),
+        post("/v1/password", Oneself, people::change_password),
+        post("/v1/password/reset", Anybody, people::reset_password),
+        post("/v1/posts/hand-over", Manager, people::hand_over),
+        get("/v1/quarantine", Reader, quarantine::list),
+        get("/v1/quarantine/{id}", Reader, quarantine::content),
+        post("/v1/quarantine/{id}/discard", Reader, quarantine::discard),
+        post("/v1/quarantine/{id}/release", Reader, quarantine::release),
+        get("/v1/records", Reader, records::records),
+        post("/v1/sync", Device, sync::sync).up_to(limits::REQUEST_BYTES),
+        post("/v1/token", Anybody, auth::token),
+        get("/v1/units", Reader, records::units),
+        post("/v1/units/changes", Manager, units::change),
+    ];
+    routes.extend(pages::routes());
+    routes
+}
+
+fn get<T: 'static>(path: &'static str, who: Who, handler: impl Handler<T, Arc<App>>) -> Route {
+    let (method, handler) = ("GET", routing::get(handler));
+    Route {
         method,
         path,
         who,
         handler,
-    };
-    let issuing = post(directives::issue).layer(DefaultBodyLimit::max(DIRECTIVE_BYTES));
-    let exchange = post(sync::sync).layer(DefaultBodyLimit::max(limits::REQUEST_BYTES));
-    let mut routes = vec![
-        route("GET", "/healthz", Who::Anybody, get(health::alive)),
-        route("GET", "/readyz", Who::Anybody, get(health::ready)),
-        route("GET", "/v1/accounts", Who::Manager, get(people::list)),
-        route("POST", "/v1/accounts", Who::Manager, post(people::add)),
-        route(
-            "POST",
-            "/v1/accounts/{account}/codes",
-            Who::Manager,
-            post(devices::add_code),
-        ),
-        route(
-            "POST",
-            "/v1/accounts/{account}/reset",
-            Who::Manager,
-            post(people::reset_code),
-        ),
-        route(
-            "POST",
-            "/v1/accounts/{account}/resume",
-            Who::Manager,
-            post(people::resume),
-        ),
-        route(
-            "POST",
-            "/v1/accounts/{account}/roles",
-            Who::Manager,
-            post(people::grant),
-        ),
-        route(
-            "POST",
-            "/v1/accounts/{account}/roles/end",
-            Who::Manager,
-            post(people::end_role),
-        ),
-        route(
-            "POST",
-            "/v1/accounts/{account}/suspend",
-            Who::Manager,
-            post(people::suspend),
-        ),
-        route("GET", "/v1/audit", Who::Manager, get(audit::rows)),
-        route("GET", "/v1/conflicts", Who::Reader, get(records::conflicts)),
-        route(
-            "POST",
-            "/v1/conflicts/{record}",
-            Who::Reader,
-            post(conflicts::settle),
-        ),
-        route("GET", "/v1/directives", Who::Reader, get(directives::list)),
-        route("POST", "/v1/directives", Who::Reader, issuing),
-        route(
-            "GET",
-            "/v1/directives/{directive}/acknowledgements",
-            Who::Reader,
-            get(directives::acknowledgements),
-        ),
-        route("GET", "/v1/remarks", Who::Reader, get(remarks::list)),
-        route("POST", "/v1/remarks", Who::Reader, post(remarks::add)),
-        route(
-            "POST",
-            "/v1/remarks/{remark}/answers",
-            Who::Reader,
-            post(remarks::answer),
-        ),
-        route("GET", "/v1/counts", Who::Reader, get(records::counts)),
-        route("GET", "/v1/devices", Who::Manager, get(devices::list)),
-        route(
-            "POST",
-            "/v1/devices/{device}/lost",
-            Who::Manager,
-            post(devices::lost),
-        ),
-        route(
-            "POST",
-            "/v1/devices/{device}/name",
-            Who::Manager,
-            post(devices::rename),
-        ),
-        route(
-            "POST",
-            "/v1/devices/{device}/revoke",
-            Who::Manager,
-            post(devices::revoke),
-        ),
-        route("POST", "/v1/enrol", Who::Anybody, post(auth::enrol)),
-        route("GET", "/v1/me", Who::Oneself, get(people::me)),
-        route(
-            "POST",
-            "/v1/password",
-            Who::Oneself,
-            post(people::change_password),
-        ),
-        route(
-            "POST",
-            "/v1/password/reset",
-            Who::Anybody,
-            post(people::reset_password),
-        ),
-        route(
-            "POST",
-            "/v1/posts/hand-over",
-            Who::Manager,
-            post(people::hand_over),
-        ),
-        route("GET", "/v1/quarantine", Who::Reader, get(quarantine::list)),
-        route(
-            "GET",
-            "/v1/quarantine/{id}",
-            Who::Reader,
-            get(quarantine::content),
-        ),
-        route(
-            "POST",
-            "/v1/quarantine/{id}/discard",
-            Who::Reader,
-            post(quarantine::discard),
-        ),
-        route(
-            "POST",
-            "/v1/quarantine/{id}/release",
-            Who::Reader,
-            post(quarantine::release),
-        ),
-        route("GET", "/v1/records", Who::Reader, get(records::records)),
-        route("POST", "/v1/sync", Who::Device, exchange),
-        route("POST", "/v1/token", Who::Anybody, post(auth::token)),
-        route("GET", "/v1/units", Who::Reader, get(records::units)),
-        route("POST", "/v1/units/changes", Who::Manager, post(units::change)),
-    ];
-    routes.extend(pages::routes());
-    routes
+    }
+}
+
+fn post<T: 'static>(path: &'static str, who: Who, handler: impl Handler<T, Arc<App>>) -> Route {
+    let (method, handler) = ("POST", routing::post(handler));
+    Route {
+        method,
+        path,
+        who,
+        handler,
+    }
+}
+
+impl Route {
+    /// With bodies of up to so many bytes.
+    fn up_to(mut self, bytes: usize) -> Self {
+        self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));
+        self
+    }
 }
 
 /// The application as a service.

@@ -407,7 +407,7 @@ pub fn phones(conn: &Connection, permit: &Permit<Read>, day: Date) -> rusqlite::
 }
 
 /// The condition that keeps a query within a permit, and its values.
-fn within(column: &str, permit: &Permit<Read>) -> (String, Vec<Value>) {
+pub(crate) fn within(column: &str, permit: &Permit<Read>) -> (String, Vec<Value>) {
     let marks = vec!["?"; permit.units().len()].join(", ");
     let values = permit
         .units()

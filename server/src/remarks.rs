@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use sync_core::ids::{AccountId, RecordId, UnitId};
 use sync_core::seal::{MasterKey, SealedField, open};
 
 use crate::log;
 use crate::policy::{Permit, Read};
+use crate::records::within;
 
 /// Which remarks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +59,7 @@ pub fn list(
     filter: &Filter,
     limit: usize,
 ) -> rusqlite::Result<Vec<RemarkRow>> {
-    let (mut wheres, mut values) = within(permit);
+    let (mut wheres, mut values) = within("unit", permit);
     if let Some(record) = filter.record {
         wheres.push_str(" AND about = ?");
         values.push(record.to_bytes().to_vec().into());
@@ -103,7 +103,7 @@ fn remark_row(row: &Row<'_>) -> rusqlite::Result<RemarkRow> {
 /// # Errors
 /// The store's.
 pub fn open_by_unit(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTreeMap<UnitId, u64>> {
-    let (wheres, values) = within(permit);
+    let (wheres, values) = within("unit", permit);
     let sql = format!("SELECT unit, count(*) FROM remark WHERE {wheres} AND {OPEN} GROUP BY unit");
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
@@ -148,11 +148,4 @@ pub fn find(conn: &Connection, remark: RecordId) -> rusqlite::Result<Option<(Uni
             Ok((UnitId::from_bytes(row.get(0)?), RecordId::from_bytes(row.get(1)?)))
         })
         .optional()
-}
-
-fn within(permit: &Permit<Read>) -> (String, Vec<Value>) {
-    let marks = vec!["?"; permit.units().len()].join(", ");
-    let units = permit.units().iter();
-    let values = units.map(|unit| unit.to_bytes().to_vec().into()).collect();
-    (format!("unit IN ({marks})"), values)
 }

@@ -14,9 +14,12 @@ use std::io::Read;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::Deserialize;
+use serde_json::json;
 use sync_core::ids::UnitId;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::audit::{self, Act, By};
+use crate::policy::{Permit, Write};
 use change::{Change, ChangeError, Period};
 
 /// Longest name, code and level, in bytes.
@@ -115,23 +118,31 @@ fn reader<R: Read>(input: R) -> Result<csv::Reader<R>, UnitsError> {
     Ok(reader)
 }
 
-/// Adds units that hold from a day on. One that is there already must be there as the line says. Gives how many are new.
+/// Adds units that hold from a day on, under units that the permit holds for. One that is there already must be there as
+/// the line says. Gives how many are new.
 ///
 /// # Errors
 /// [`UnitsError`] names every line that cannot be taken; the caller rolls back.
 pub fn import(
     tx: &Transaction<'_>,
+    permit: &Permit<Write>,
+    by: &By,
     rows: &[UnitRow],
     valid_from: Date,
     mut fresh: impl FnMut() -> UnitId,
 ) -> Result<usize, UnitsError> {
     let day = valid_from.to_string();
     let (mut ids, mut bad) = (HashMap::new(), Vec::new());
-    let mut known = HashSet::new();
+    let (mut known, mut new) = (HashSet::new(), Vec::new());
     for row in rows {
         let id = by_code(tx, &row.code, &day)?;
         known.extend(id);
-        ids.insert(row.code.as_str(), id.unwrap_or_else(&mut fresh));
+        let id = id.unwrap_or_else(|| {
+            let id = fresh();
+            new.push(id);
+            id
+        });
+        ids.insert(row.code.as_str(), id);
     }
     for (row, line) in rows.iter().zip(2..) {
         let mut refuse = |problem| bad.push(RowError { line, problem });
@@ -159,7 +170,12 @@ pub fn import(
             parent,
         };
         if !known.contains(&unit) {
-            change::apply(tx, valid_from, &Change::Create { unit, period })?;
+            let create = Change::Create { unit, period };
+            if change::in_reach(&create, permit, by, &new).is_err() {
+                refuse("the unit above it is not in reach".to_owned());
+                continue;
+            }
+            change::apply(tx, valid_from, &create)?;
         } else if change::period_on(tx, unit, valid_from)? != period {
             refuse(format!(
                 "{} is there already, with another name, level or unit above it",
@@ -171,7 +187,10 @@ pub fn import(
         return Err(UnitsError::Rows(bad));
     }
     change::check(tx, valid_from)?;
-    Ok(rows.len() - known.len())
+    let added = rows.len() - known.len();
+    let told = json!({ "added": added, "from": valid_from.to_string() });
+    audit::record(tx, by, Act::UnitsImported, &audit::Change::now("units", told))?;
+    Ok(added)
 }
 
 /// The unit that has a code on a day.

@@ -12,10 +12,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::http::{HeaderName, Method, header};
 use langso_server::accounts::{add_codes, add_teams};
 use langso_server::app::App;
+use langso_server::audit::By;
 use langso_server::clock::{Clock, random_bits};
 use langso_server::config::Config;
 use langso_server::drive::link::Answer;
 use langso_server::drive::{Fate, Link, Phone, people};
+use langso_server::policy::console;
 use langso_server::serve::serve;
 use langso_server::units;
 use rand::SeedableRng;
@@ -51,7 +53,8 @@ impl World {
         let rows = units::parse(UNITS.as_bytes()).unwrap();
         let import = app.store().write(move |tx| {
             let fresh = || UnitId::from_parts(1, random_bits());
-            units::import(tx, &rows, jiff::civil::date(2020, 1, 1), fresh)
+            let (permit, by) = (console([]), By::console(0));
+            units::import(tx, &permit, &by, &rows, jiff::civil::date(2020, 1, 1), fresh)
         });
         import.await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -17,7 +17,7 @@ use langso_server::audit::By;
 use langso_server::clock::{Clock, day_of, midnight_ms, random, random_bits};
 use langso_server::config::Config;
 use langso_server::drive::{Fate, Link, Phone, Traffic};
-use langso_server::policy::{Action, Grant, Role, permit_write};
+use langso_server::policy::{Action, Grant, Role, console, permit_write};
 use langso_server::realm::{self, Account};
 use langso_server::serve::serve;
 use langso_server::tree::Unit;
@@ -159,7 +159,9 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
     let rows = units::parse(UNITS.as_bytes()).unwrap();
     let from = "2024-01-01".parse().unwrap();
     let fresh = || UnitId::from_parts(1_700_000_000_000, random_bits());
-    write(&app, move |tx| units::import(tx, &rows, from, fresh));
+    write(&app, move |tx| {
+        units::import(tx, &console([]), &By::console(begun_ms), &rows, from, fresh)
+    });
     let tree = app
         .store()
         .read_blocking(|conn| realm::tree(conn, today))

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::civil::date;
 use langso_server::accounts::{add_codes, fresh_account};
 use langso_server::app::{App, open_data};
+use langso_server::audit::By;
 use langso_server::clock::{Clock, day_of, random, random_bits};
 use langso_server::config::Config;
 use langso_server::documents::Loaded;
 use langso_server::drive::link::Answer;
 use langso_server::drive::{Fate, Link, people};
-use langso_server::policy::{Grant, Role};
+use langso_server::policy::{Grant, Role, console};
 use langso_server::serve::serve;
 use langso_server::store::Store;
 use langso_server::verify::verify;
@@ -304,7 +305,10 @@ fn settle(config: &Config) -> (UnitId, UnitId, Vec<String>) {
     let rows = units::parse(UNITS.as_bytes()).unwrap();
     let fresh = move || UnitId::from_parts(now_ms as u64, random_bits());
     store
-        .write_blocking(move |tx| units::import(tx, &rows, date(2024, 1, 1), fresh))
+        .write_blocking(move |tx| {
+            let by = By::console(now_ms);
+            units::import(tx, &console([]), &by, &rows, date(2024, 1, 1), fresh)
+        })
         .unwrap();
     let tree = store
         .read_blocking(|conn| realm::tree(conn, day_of(now_ms)))

@@ -10,10 +10,11 @@ use data_encoding::BASE64URL_NOPAD;
 use http_body_util::BodyExt;
 use jiff::civil::Date;
 use langso_server::app::App;
+use langso_server::audit::By;
 use langso_server::clock::{Clock, day_of, midnight_ms, random, random_bits};
 use langso_server::config::Config;
 use langso_server::http::router;
-use langso_server::policy::{Grant, Role};
+use langso_server::policy::{Grant, Role, console};
 use langso_server::realm::{self, Account};
 use langso_server::{enrolment, session, units};
 use rand::rngs::StdRng;
@@ -119,7 +120,10 @@ impl Office {
         let fresh = || UnitId::from_parts(1_700_000_000_000, random_bits());
         self.app
             .store()
-            .write_blocking(move |tx| units::import(tx, &rows, from, fresh))
+            .write_blocking(move |tx| {
+                let permit = console(realm::all_units(tx)?);
+                units::import(tx, &permit, &By::console(0), &rows, from, fresh)
+            })
             .unwrap();
     }
 

@@ -9,10 +9,11 @@ use http_body_util::BodyExt;
 use langso_mobile::{HttpAnswer, HttpHeader, HttpRequest, NewAssistance, Transport, TransportError, Vault};
 use langso_server::accounts::{Team, add_codes, add_teams, fresh_account};
 use langso_server::app::App;
+use langso_server::audit::By;
 use langso_server::clock::{Clock, day_of, random_bits};
 use langso_server::config::Config;
 use langso_server::http::router;
-use langso_server::policy::{Grant, Role};
+use langso_server::policy::{Grant, Role, console};
 use langso_server::realm::{self, Account};
 use langso_server::units;
 use sync_core::ids::UnitId;
@@ -64,7 +65,10 @@ impl District {
         let rows = units::parse(UNITS.as_bytes()).unwrap();
         let fresh = || UnitId::from_parts(1, random_bits());
         app.store()
-            .write_blocking(move |tx| units::import(tx, &rows, jiff::civil::date(2020, 1, 1), fresh))
+            .write_blocking(move |tx| {
+                let (permit, by) = (console([]), By::console(0));
+                units::import(tx, &permit, &by, &rows, jiff::civil::date(2020, 1, 1), fresh)
+            })
             .unwrap();
         let teams = add_teams(app.store()).unwrap();
         Self {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use sync_core::ids::RecordId;
 
-use super::accounts::at_console;
+use super::accounts::{at_console, console_permit};
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::catalogue::{self, CatalogueError, Imported};
@@ -50,7 +50,8 @@ impl Catalogue {
         let by = at_console();
         let tried = store.write_blocking(move |tx| {
             let fresh = || RecordId::from_parts(by.now_ms as u64, random_bits());
-            let imported = catalogue::import(tx, &entries, &by, fresh).map_err(Tried::Failed)?;
+            let permit = console_permit(tx).map_err(|error| Tried::Failed(error.into()))?;
+            let imported = catalogue::import(tx, &permit, &entries, &by, fresh).map_err(Tried::Failed)?;
             if dry_run {
                 Err(Tried::Dry(imported))
             } else {

@@ -10,9 +10,10 @@ use sync_core::ids::RecordId;
 use sync_core::record::Stage;
 use sync_core::signature::PublicKey;
 
+use super::accounts::at_console;
 use super::{DataDir, say};
 use crate::app::open_data;
-use crate::clock::Clock;
+use crate::audit::{self, Act};
 use crate::receipts::{self, Answer, File};
 
 /// Largest file that is read.
@@ -59,8 +60,14 @@ impl Receipts {
 fn export(data: &DataDir, directive: &str, out: &PathBuf) -> anyhow::Result<ExitCode> {
     let directive: RecordId = directive.parse()?;
     let (store, keys) = open_data(data.existing()?)?;
-    let now_ms = Clock::system().now_ms();
-    let file = store.read_blocking(|conn| receipts::export(conn, directive, &keys.realm, now_ms))?;
+    let by = at_console();
+    let key = keys.realm.public();
+    let file = store.write_blocking(move |tx| {
+        // It is in the audit before it leaves, and so under the head that goes out with it.
+        let change = audit::Change::of(format_args!("receipts of {directive}"));
+        audit::record(tx, &by, Act::Exported, &change)?;
+        receipts::export(tx, directive, &keys.realm, by.now_ms)
+    })?;
     let json = serde_json::to_vec_pretty(&file.to_json())?;
     std::fs::write(out, json).with_context(|| out.display().to_string())?;
     say(format_args!(
@@ -68,9 +75,10 @@ fn export(data: &DataDir, directive: &str, out: &PathBuf) -> anyhow::Result<Exit
         file.events.len(),
         file.devices.len()
     ));
+    say(format_args!("audit head {}", file.audit));
     say(format_args!(
         "realm key {}",
-        BASE64URL_NOPAD.encode(&keys.realm.public().to_bytes())
+        BASE64URL_NOPAD.encode(&key.to_bytes())
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use sync_core::ids::UnitId;
 use super::accounts::console_permit;
 use super::{DataDir, say};
 use crate::app::open_data;
-use crate::audit::{self, Act, By};
+use crate::audit::By;
 use crate::clock::{Clock, day_of, random_bits};
 use crate::store::{Store, WriteError};
 use crate::units::change::{Change, ChangeError, Part, Period, change};
@@ -152,7 +152,7 @@ enum Tried<T> {
     Failed(UnitsError),
 }
 
-impl From<rusqlite::Error> for Tried<Report> {
+impl<T> From<rusqlite::Error> for Tried<T> {
     fn from(error: rusqlite::Error) -> Self {
         Tried::Failed(error.into())
     }
@@ -208,13 +208,9 @@ fn import(store: &Store, from: Date, dry_run: bool, file: &Path) -> anyhow::Resu
     let now_ms = Clock::system().now_ms();
     let fresh = move || UnitId::from_parts(now_ms as u64, random_bits());
     let tried = store.write_blocking(move |tx| {
-        let added = units::import(tx, &rows, from, fresh).map_err(Tried::Failed)?;
-        let change = audit::Change::now(
-            "units",
-            serde_json::json!({ "added": added, "from": from.to_string() }),
-        );
-        audit::record(tx, &By::console(now_ms), Act::UnitsImported, &change)
-            .map_err(|error| Tried::Failed(error.into()))?;
+        let permit = console_permit(tx)?;
+        let added = units::import(tx, &permit, &By::console(now_ms), &rows, from, fresh);
+        let added = added.map_err(Tried::Failed)?;
         if dry_run {
             Err(Tried::Dry(added))
         } else {
@@ -251,7 +247,9 @@ fn do_reform(
     let now_ms = Clock::system().now_ms();
     let fresh = move || UnitId::from_parts(now_ms as u64, random_bits());
     let tried = store.write_blocking(move |tx| {
-        let report = reform::reform(tx, &rows, &roles, unknown, &By::console(now_ms), fresh);
+        let permit = console_permit(tx)?;
+        let by = By::console(now_ms);
+        let report = reform::reform(tx, &permit, &rows, &roles, unknown, &by, fresh);
         let report = report.map_err(Tried::Failed)?;
         if dry_run {
             Err(Tried::Dry(report))

@@ -15,7 +15,7 @@ use crate::audit::By;
 use crate::catalogue;
 use crate::clock::{Clock, random, random_bits};
 use crate::drive::people;
-use crate::policy::{Grant, Role};
+use crate::policy::{self, Grant, Role};
 use crate::realm::{self, Account};
 use crate::session::hash_password;
 use crate::store::Store;
@@ -58,11 +58,15 @@ pub(super) fn set_up(data: &Path, seed: u64) -> anyhow::Result<District> {
     let (store, _) = open_data(data)?;
     let (rows, now_ms) = (units::parse(UNITS.as_bytes())?, Clock::system().now_ms());
     let fresh = move || UnitId::from_parts(now_ms as u64, random_bits());
-    store.write_blocking(move |tx| units::import(tx, &rows, SINCE, fresh))?;
+    store.write_blocking(move |tx| {
+        let by = By::console(now_ms);
+        units::import(tx, &policy::console([]), &by, &rows, SINCE, fresh)
+    })?;
     let entries = catalogue::parse(CATALOGUE.as_bytes())?;
     store.write_blocking(move |tx| {
         let fresh = || RecordId::from_parts(now_ms as u64, random_bits());
-        catalogue::import(tx, &entries, &By::console(now_ms), fresh).map(drop)
+        let permit = policy::console(realm::all_units(tx)?);
+        catalogue::import(tx, &permit, &entries, &By::console(now_ms), fresh).map(drop)
     })?;
     let mut rng = StdRng::seed_from_u64(seed);
     let mut people = || people::name(&mut rng);

@@ -17,12 +17,10 @@ mod problem;
 mod records;
 mod words;
 
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
 
-use super::{ApiError, Route, Who, page_headers};
+use super::{ApiError, Route, Who, get, page_headers, post};
 pub(super) use problem::problem;
 
 /// Longest form: the text of a directive, escaped for a form (three bytes for one).
@@ -30,37 +28,23 @@ const FORM_BYTES: usize = 256 * 1024;
 
 /// Every page.
 pub(super) fn routes() -> Vec<Route> {
-    let route = |method, path, who, handler: axum::routing::MethodRouter<_>| Route {
-        method,
-        path,
-        who,
-        handler: handler.layer(DefaultBodyLimit::max(FORM_BYTES)),
-    };
-    vec![
-        route("GET", "/", Who::Overseer, get(overview::page)),
-        route("GET", "/conflicts", Who::Overseer, get(conflicts::page)),
-        route(
-            "POST",
-            "/conflicts/{record}",
-            Who::Overseer,
-            post(conflicts::settle),
-        ),
-        route("GET", "/directives", Who::Overseer, get(directives::list)),
-        route("POST", "/directives", Who::Overseer, post(issue::issue)),
-        route("GET", "/directives/new", Who::Overseer, get(issue::form)),
-        route(
-            "GET",
-            "/directives/{directive}",
-            Who::Overseer,
-            get(directives::board),
-        ),
-        route("GET", "/language", Who::Anybody, get(login::language)),
-        route("GET", "/login", Who::Anybody, get(login::form)),
-        route("POST", "/login", Who::Anybody, post(login::log_in)),
-        route("POST", "/logout", Who::Reader, post(login::log_out)),
-        route("GET", "/records", Who::Overseer, get(records::page)),
-        route("GET", "/static/langso.css", Who::Anybody, get(style)),
-    ]
+    use Who::{Anybody, Overseer, Reader};
+    let pages = vec![
+        get("/", Overseer, overview::page),
+        get("/conflicts", Overseer, conflicts::page),
+        post("/conflicts/{record}", Overseer, conflicts::settle),
+        get("/directives", Overseer, directives::list),
+        post("/directives", Overseer, issue::issue),
+        get("/directives/new", Overseer, issue::form),
+        get("/directives/{directive}", Overseer, directives::board),
+        get("/language", Anybody, login::language),
+        get("/login", Anybody, login::form),
+        post("/login", Anybody, login::log_in),
+        post("/logout", Reader, login::log_out),
+        get("/records", Overseer, records::page),
+        get("/static/langso.css", Anybody, style),
+    ];
+    pages.into_iter().map(|page| page.up_to(FORM_BYTES)).collect()
 }
 
 /// A rendered page.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use jiff::civil::Date;
+use rusqlite::Transaction;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sync_core::ids::{AccountId, UnitId};
@@ -14,9 +15,10 @@ use super::actor::{Origin, Reader, Writer};
 use super::given::Given;
 use crate::accounts;
 use crate::app::App;
+use crate::audit::By;
 use crate::clock::{day_of, random};
 use crate::password::{self, PasswordError};
-use crate::policy::{Action, Grant, Role};
+use crate::policy::{Action, Grant, Permit, Role, Write};
 use crate::realm;
 use crate::session::{hash_password, password_fits};
 
@@ -120,11 +122,10 @@ pub(super) async fn suspend(
     writer: Writer,
     Path(account): Path<AccountId>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.permit(Action::ManageAccounts, None)?;
-    let by = writer.by;
-    app.store()
-        .write(move |tx| accounts::suspend(tx, &permit, &by, account))
-        .await?;
+    managed(&app, writer, move |tx, permit, by| {
+        accounts::suspend(tx, permit, by, account)
+    })
+    .await?;
     Ok(Json(json!({})))
 }
 
@@ -133,11 +134,10 @@ pub(super) async fn resume(
     writer: Writer,
     Path(account): Path<AccountId>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.permit(Action::ManageAccounts, None)?;
-    let by = writer.by;
-    app.store()
-        .write(move |tx| accounts::resume(tx, &permit, &by, account))
-        .await?;
+    managed(&app, writer, move |tx, permit, by| {
+        accounts::resume(tx, permit, by, account)
+    })
+    .await?;
     Ok(Json(json!({})))
 }
 
@@ -147,12 +147,11 @@ pub(super) async fn grant(
     Path(account): Path<AccountId>,
     Given(post): Given<Post>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.permit(Action::ManageAccounts, None)?;
     let (grant, on) = (Grant::new(post.unit, role(&post.role)?), post.day(&app));
-    let by = writer.by;
-    app.store()
-        .write(move |tx| accounts::grant(tx, &permit, &by, account, grant, on))
-        .await?;
+    managed(&app, writer, move |tx, permit, by| {
+        accounts::grant(tx, permit, by, account, grant, on)
+    })
+    .await?;
     Ok(Json(json!({})))
 }
 
@@ -162,26 +161,24 @@ pub(super) async fn end_role(
     Path(account): Path<AccountId>,
     Given(post): Given<Post>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.permit(Action::ManageAccounts, None)?;
     let (held, on) = ((post.unit, role(&post.role)?), post.day(&app));
-    let by = writer.by;
-    app.store()
-        .write(move |tx| accounts::end_role(tx, &permit, &by, account, held, on))
-        .await?;
+    managed(&app, writer, move |tx, permit, by| {
+        accounts::end_role(tx, permit, by, account, held, on)
+    })
+    .await?;
     Ok(Json(json!({})))
 }
 
 pub(super) async fn hand_over(
     State(app): State<Arc<App>>,
     writer: Writer,
-    Given(given): Given<HandOver>,
+    Given(HandOver { from, to, post }): Given<HandOver>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.permit(Action::ManageAccounts, None)?;
-    let (held, on) = ((given.post.unit, role(&given.post.role)?), given.post.day(&app));
-    let by = writer.by;
-    app.store()
-        .write(move |tx| accounts::hand_over(tx, &permit, &by, (given.from, given.to), held, on))
-        .await?;
+    let (held, on) = ((post.unit, role(&post.role)?), post.day(&app));
+    managed(&app, writer, move |tx, permit, by| {
+        accounts::hand_over(tx, permit, by, (from, to), held, on)
+    })
+    .await?;
     Ok(Json(json!({})))
 }
 
@@ -191,13 +188,25 @@ pub(super) async fn reset_code(
     writer: Writer,
     Path(account): Path<AccountId>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.permit(Action::ManageAccounts, None)?;
-    let (code, by) = (crate::enrolment::code_of(random()), writer.by);
+    let code = crate::enrolment::code_of(random());
     let stored = code.clone();
-    app.store()
-        .write(move |tx| password::add_reset(tx, &permit, &by, account, &stored))
-        .await?;
+    managed(&app, writer, move |tx, permit, by| {
+        password::add_reset(tx, permit, by, account, &stored)
+    })
+    .await?;
     Ok(Json(json!({ "code": code })))
+}
+
+/// Changes something about people, for who manages them.
+async fn managed<T, E, F>(app: &App, writer: Writer, change: F) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    E: Into<ApiError> + Send + 'static,
+    F: FnOnce(&Transaction<'_>, &Permit<Write>, &By) -> Result<T, E> + Send + 'static,
+{
+    let permit = writer.permit(Action::ManageAccounts, None)?;
+    let by = writer.by;
+    Ok(app.store().write(move |tx| change(tx, &permit, &by)).await?)
 }
 
 pub(super) async fn change_password(

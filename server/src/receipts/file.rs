@@ -7,6 +7,8 @@ use sync_core::ids::{DocumentId, RealmId, RecordId, UnitId};
 use sync_core::record::{Fields, Scalar};
 use sync_core::signature::{EnrolmentStatement, PublicKey, Signature};
 
+use crate::audit::Head;
+
 /// What the first line of sense says.
 const VERSION: u64 = 1;
 
@@ -17,6 +19,8 @@ pub struct File {
     pub realm: RealmId,
     /// When it was made, UTC milliseconds of the server.
     pub at_ms: i64,
+    /// Where the audit of the server ended then: whoever keeps the file can ask for that head later.
+    pub audit: Head,
     /// The version that it is about.
     pub directive: SignedRecord,
     /// Devices that spoke.
@@ -73,6 +77,7 @@ impl File {
             "langso_receipts": VERSION,
             "realm": self.realm.to_string(),
             "at_ms": self.at_ms,
+            "audit_head": self.audit.to_string(),
             "directive": self.directive.to_json(),
             "devices": devices.collect::<Vec<_>>(),
             "roster": roster.collect::<Vec<_>>(),
@@ -114,6 +119,7 @@ impl File {
         Some(Self {
             realm,
             at_ms: json.get("at_ms")?.as_i64()?,
+            audit: text(json, "audit_head")?.parse().ok()?,
             directive: SignedRecord::from_json(json.get("directive")?)?,
             devices: list(json, "devices")?.iter().map(device).collect::<Option<_>>()?,
             roster: list(json, "roster")?.iter().map(entry).collect::<Option<_>>()?,

@@ -139,12 +139,7 @@ pub fn change(
     change: &Change,
     by: &By,
 ) -> Result<(), ChangeError> {
-    // A unit at the top is under nobody who could have given leave: it is the console's.
-    let at_top = change.involves().is_none() && by.account.is_some();
-    let involved = change.involves().into_iter().flatten();
-    if at_top || !involved.into_iter().all(|unit| permit.units().contains(&unit)) {
-        return Err(ChangeError::OutOfReach);
-    }
+    in_reach(change, permit, by, &[])?;
     apply(tx, day, change)?;
     check(tx, day)?;
     let change_of = audit::Change::now(
@@ -152,6 +147,29 @@ pub fn change(
         json!({ "on": day.to_string(), "change": change.told() }),
     );
     Ok(audit::record(tx, by, Act::UnitChanged, &change_of)?)
+}
+
+/// Whether a permit holds for everything that an operation is about. `new` are the units that operations before it made.
+///
+/// # Errors
+/// [`ChangeError::OutOfReach`].
+pub(super) fn in_reach(
+    change: &Change,
+    permit: &Permit<Write>,
+    by: &By,
+    new: &[UnitId],
+) -> Result<(), ChangeError> {
+    let held = |unit: &UnitId| permit.units().contains(unit) || new.contains(unit);
+    let reached = match change.involves() {
+        Some(units) => units.iter().all(held),
+        // A unit at the top is under nobody who could have given leave: it is the console's.
+        None => by.account.is_none(),
+    };
+    if reached {
+        Ok(())
+    } else {
+        Err(ChangeError::OutOfReach)
+    }
 }
 
 /// Does one operation; [`check`] comes after the last one.

@@ -5,22 +5,25 @@
 //! is. What was above the old units – the district – is abolished, and the new ones hang where it hung. Hamlets follow
 //! their commune. A file that names a unit by another name than we know it by is about something else, and refused.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod plan;
+mod roles;
+
 use std::io::Read;
 
 use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sync_core::ids::{AccountId, UnitId};
+use sync_core::ids::UnitId;
 use unicode_normalization::UnicodeNormalization;
 
-use super::change::{self, Change, ChangeError, Period};
+use super::change::{self, Change, ChangeError};
 use super::{RowError, UnitsError, reader};
 use crate::audit::{self, Act, By};
-use crate::policy::{Action, Grant, Role, permit_write};
-use crate::realm::{self, Held};
-use crate::tree::{Tree, Unit};
+use crate::policy::{Permit, Role, Write};
+use crate::realm;
+use crate::tree::Tree;
+use plan::{Plan, plan};
 
 /// One line.
 #[derive(Clone, Debug, Deserialize)]
@@ -93,17 +96,6 @@ pub struct Moved {
     pub directives: u64,
 }
 
-/// Operations in order, and which units they are about.
-struct Plan {
-    skipped: usize,
-    kept: usize,
-    merged: usize,
-    abolished: Vec<UnitId>,
-    /// Old unit and where it goes.
-    moves: Vec<(UnitId, UnitId)>,
-    changes: Vec<Change>,
-}
-
 /// Reads and checks a file.
 ///
 /// # Errors
@@ -157,14 +149,15 @@ fn rows<T: for<'de> Deserialize<'de>>(
     }
 }
 
-/// Does a reform. The caller commits it, or rolls back what was only tried.
+/// Does a reform of units that the permit holds for. The caller commits it, or rolls back what was only tried.
 ///
 /// # Errors
 /// [`UnitsError`] names the lines; nothing is to be kept of it.
 pub fn reform(
     tx: &Transaction<'_>,
+    permit: &Permit<Write>,
     rows: &[ReformRow],
-    roles: &[RoleRow],
+    role_rows: &[RoleRow],
     unknown: Unknown,
     by: &By,
     fresh: impl FnMut() -> UnitId,
@@ -177,14 +170,16 @@ pub fn reform(
     let before = realm::tree(tx, before_day).map_err(ChangeError::from)?;
     let plan = plan(rows, &before, unknown, fresh)?;
     let held_before = realm::held_roles(tx)?;
+    let new: Vec<UnitId> = plan.changes.iter().flat_map(Change::new_units).collect();
     for change in &plan.changes {
+        change::in_reach(change, permit, by, &new)?;
         change::apply(tx, day, change)?;
     }
     change::check(tx, day)?;
-    move_roles(tx, roles, &before, day)?;
+    roles::move_roles(tx, role_rows, &before, day)?;
     let after = realm::tree(tx, day).map_err(ChangeError::from)?;
     let held_after = realm::held_roles(tx)?;
-    keep_an_admin(&held_after, &after, day)?;
+    roles::keep_an_admin(&held_after, &after, day)?;
     let mut report = Report {
         on: day.to_string(),
         skipped: plan.skipped,
@@ -192,7 +187,7 @@ pub fn reform(
         merged: plan.merged,
         abolished: plan.abolished.len(),
         followed: followed(&plan, &before),
-        without_reach: without_reach(tx, &held_before, &held_after, &before, &after, day)?,
+        without_reach: roles::without_reach(tx, &held_before, &held_after, &before, &after, day)?,
         moves: Vec::new(),
     };
     for (old, new) in &plan.moves {
@@ -205,210 +200,6 @@ pub fn reform(
     let change = audit::Change::now("units", told);
     audit::record(tx, by, Act::UnitsReformed, &change)?;
     Ok(report)
-}
-
-/// Decides what becomes of whom; nothing is done yet.
-fn plan(
-    rows: &[ReformRow],
-    before: &Tree,
-    unknown: Unknown,
-    mut fresh: impl FnMut() -> UnitId,
-) -> Result<Plan, UnitsError> {
-    let by_code: HashMap<&str, &Unit> = before.units().map(|unit| (unit.code.as_str(), unit)).collect();
-    let (mut groups, mut bad) = (BTreeMap::<&str, Vec<(&Unit, &ReformRow)>>::new(), Vec::new());
-    let (mut seen, mut names) = (BTreeSet::new(), HashMap::new());
-    let (mut skipped, day) = (0, rows.first().map(|row| row.effective_from).unwrap_or_default());
-    for (row, line) in rows.iter().zip(2..) {
-        let mut refuse = |problem: String| bad.push(RowError { line, problem });
-        if row.effective_from != day {
-            refuse(format!("another day than {day}: one file, one day"));
-        }
-        if !seen.insert(&row.old_code) {
-            refuse(format!("the code {} stands on an earlier line", row.old_code));
-            continue;
-        }
-        if *names.entry(&row.new_code).or_insert(&row.new_name) != &row.new_name {
-            refuse(format!("the new code {} has two names", row.new_code));
-        }
-        match by_code.get(row.old_code.as_str()) {
-            Some(unit) if unit.name == row.old_name => {
-                groups.entry(&row.new_code).or_default().push((unit, row));
-            }
-            Some(unit) => refuse(format!("{} is {}, not {}", unit.code, unit.name, row.old_name)),
-            None if unknown == Unknown::Skip => skipped += 1,
-            None => refuse(format!("there is no unit with the code {}", row.old_code)),
-        }
-    }
-    let leaving: BTreeSet<UnitId> = groups.values().flatten().map(|(unit, _)| unit.id).collect();
-    let abolished: BTreeSet<UnitId> = leaving.iter().filter_map(|id| before.unit(*id)?.parent).collect();
-    for parent in &abolished {
-        let staying = before
-            .children(*parent)
-            .iter()
-            .filter(|child| !leaving.contains(child));
-        bad.extend(
-            staying
-                .filter_map(|child| before.unit(*child))
-                .map(|unit| RowError {
-                    line: 1,
-                    problem: format!(
-                        "{} {} is not in the file, although what is above it is abolished",
-                        unit.code, unit.name
-                    ),
-                }),
-        );
-    }
-    if groups.is_empty() {
-        bad.push(RowError {
-            line: 1,
-            problem: "no line is about a unit of this realm".to_owned(),
-        });
-    }
-    if !bad.is_empty() {
-        return Err(UnitsError::Rows(bad));
-    }
-    let mut plan = Plan {
-        skipped,
-        kept: 0,
-        merged: 0,
-        abolished: abolished.into_iter().collect(),
-        moves: Vec::new(),
-        changes: Vec::new(),
-    };
-    let (mut creates, mut merges) = (Vec::new(), Vec::new());
-    for (new_code, group) in groups {
-        let Some((first, row)) = group.first() else {
-            continue;
-        };
-        let parent = first.parent.and_then(|parent| before.unit(parent)?.parent);
-        if let [(only, row)] = group.as_slice()
-            && only.code == row.new_code
-        {
-            plan.kept += 1;
-            plan.moves.push((only.id, only.id));
-            if only.parent.is_some() {
-                creates.push(Change::Move {
-                    unit: only.id,
-                    parent,
-                });
-            }
-            if only.name != row.new_name {
-                let name = row.new_name.clone();
-                creates.push(Change::Rename {
-                    unit: only.id,
-                    name,
-                    code: None,
-                });
-            }
-            continue;
-        }
-        let into = fresh();
-        let period = Period {
-            level: first.level.clone(),
-            code: new_code.to_owned(),
-            name: row.new_name.clone(),
-            parent,
-        };
-        creates.push(Change::Create { unit: into, period });
-        let units: Vec<UnitId> = group.iter().map(|(unit, _)| unit.id).collect();
-        plan.merged += units.len();
-        plan.moves.extend(units.iter().map(|unit| (*unit, into)));
-        merges.push(Change::Merge { units, into });
-    }
-    let ends = plan.abolished.iter().map(|unit| Change::Abolish {
-        unit: *unit,
-        heir: None,
-    });
-    plan.changes = creates.into_iter().chain(merges).chain(ends).collect();
-    Ok(plan)
-}
-
-/// Roles of abolished units go where the file says.
-fn move_roles(tx: &Transaction<'_>, rows: &[RoleRow], before: &Tree, day: Date) -> Result<(), UnitsError> {
-    let mut bad = Vec::new();
-    for (row, line) in rows.iter().zip(2..) {
-        let mut refuse = |problem: String| bad.push(RowError { line, problem });
-        let account = realm::account_by_username(tx, &row.username)?;
-        let old = before.units().find(|unit| unit.code == row.old_code);
-        let new = super::by_code(tx, &row.new_code, &day.to_string())?;
-        let (Some(account), Some(old), Some(new)) = (account, old, new) else {
-            refuse("there is no such account, old code or new code".to_owned());
-            continue;
-        };
-        let held = realm::held_by(tx, account.id)?;
-        let role = held.iter().find(|held| {
-            let ended = held.to == Some(day.max(held.from));
-            held.grant.unit == old.id && held.grant.role.code() == row.role && ended
-        });
-        match role {
-            Some(held) => drop(realm::grant(
-                tx,
-                account.id,
-                Grant {
-                    unit: new,
-                    ..held.grant
-                },
-                day,
-            )?),
-            None => refuse(format!("{} holds no such role that ends on {day}", row.username)),
-        }
-    }
-    if bad.is_empty() {
-        Ok(())
-    } else {
-        Err(UnitsError::Rows(bad))
-    }
-}
-
-/// A reform after which nobody could set things right is not done.
-fn keep_an_admin(held: &HashMap<AccountId, Vec<Held>>, after: &Tree, day: Date) -> Result<(), UnitsError> {
-    let manages = |held: &Vec<Held>| {
-        let grants: Vec<Grant> = held
-            .iter()
-            .filter(|held| held.on(day))
-            .map(|held| held.grant)
-            .collect();
-        permit_write(&grants, after, Action::ManageAccounts, None).is_some()
-    };
-    let any_admin = held.values().flatten().any(|held| held.grant.role == Role::Admin);
-    if any_admin && !held.values().any(manages) {
-        return Err(one(
-            1,
-            "no admin would be left: say with --roles where the role goes",
-        ));
-    }
-    Ok(())
-}
-
-/// Held on a day or later: a decree of last month is entered today, and is about who holds a post today.
-fn open(held: &Held, day: Date) -> bool {
-    held.to.is_none_or(|to| to > day.max(held.from))
-}
-
-fn without_reach(
-    conn: &Connection,
-    held_before: &HashMap<AccountId, Vec<Held>>,
-    held_after: &HashMap<AccountId, Vec<Held>>,
-    before: &Tree,
-    after: &Tree,
-    day: Date,
-) -> Result<Vec<(String, &'static str, String)>, UnitsError> {
-    let reaches = |held: &Held, tree: &Tree| open(held, day) && tree.unit(held.grant.unit).is_some();
-    let mut lost = Vec::new();
-    for (account, held) in held_before {
-        let had = held.iter().find(|held| reaches(held, before));
-        let has = held_after
-            .get(account)
-            .is_some_and(|held| held.iter().any(|held| reaches(held, after)));
-        if let Some(had) = had.filter(|_| !has) {
-            let code = before
-                .unit(had.grant.unit)
-                .map_or_else(String::new, |unit| unit.code.clone());
-            lost.push((realm::username(conn, *account)?, had.grant.role.code(), code));
-        }
-    }
-    lost.sort();
-    Ok(lost)
 }
 
 fn followed(plan: &Plan, before: &Tree) -> usize {

@@ -142,6 +142,8 @@ pub struct ReceiptsStatement<'a> {
     pub digest: [u8; 32],
     /// When, UTC milliseconds of the server.
     pub at_ms: i64,
+    /// Where the server's audit ended then: the position of its last row, and the hash of that.
+    pub audit: (u64, [u8; 32]),
     /// Each unit that may speak, the unit it is counted for, and that unit's name.
     pub roster: &'a [(UnitId, UnitId, String)],
     /// Each device that spoke, its account, key and enrolment, and when it was revoked if it was.
@@ -151,7 +153,7 @@ pub struct ReceiptsStatement<'a> {
 signed!(ReceiptsStatement<'_>);
 
 impl ReceiptsStatement<'_> {
-    /// `langso-receipts-1` ‖ realm ‖ digest ‖ time (i64) ‖ number of units (u32) ‖ for each: unit ‖ unit it is counted for
+    /// `langso-receipts-1` ‖ realm ‖ digest ‖ time (i64) ‖ audit: position (u64) and hash (32) ‖ number of units (u32) ‖ for each: unit ‖ unit it is counted for
     /// ‖ length of the name (u16) ‖ name ‖ number of devices (u32) ‖ for each: its enrolment statement ‖ 0, or 1 ‖ time of
     /// the revocation (i64).
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -160,6 +162,8 @@ impl ReceiptsStatement<'_> {
             &self.realm.to_bytes(),
             &self.digest,
             &self.at_ms.to_be_bytes(),
+            &self.audit.0.to_be_bytes(),
+            &self.audit.1,
             &(self.roster.len() as u32).to_be_bytes(),
         ]
         .concat();

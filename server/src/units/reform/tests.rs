@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::date;
+use sync_core::ids::AccountId;
 
 use super::*;
-use crate::policy::{Personal, console};
+use crate::policy::{Grant, Personal, console};
 use crate::store::open_connection;
 use crate::units;
-use crate::units::change::Part;
+use crate::units::change::{Part, Period};
 
 const PROVINCE_2024: &str = include_str!("../../../data/thanh-hoa-2024.csv");
 const PROVINCE_2025: &str = include_str!("../../../data/thanh-hoa-2025.csv");
@@ -51,7 +52,8 @@ impl Realm {
         let rows = units::parse(csv.as_bytes())?;
         let mut ids = self.ids;
         let tx = self.conn.transaction().unwrap();
-        let added = units::import(&tx, &rows, from, || {
+        let permit = console(realm::all_units(&tx).unwrap());
+        let added = units::import(&tx, &permit, &By::console(0), &rows, from, || {
             ids += 1;
             UnitId::from_parts(ids, 0)
         });
@@ -66,7 +68,8 @@ impl Realm {
         let (rows, roles) = (parse(csv.as_bytes())?, parse_roles(roles.as_bytes())?);
         let mut ids = self.ids;
         let tx = self.conn.transaction().unwrap();
-        let report = reform(&tx, &rows, &roles, unknown, &By::console(0), || {
+        let permit = console(realm::all_units(&tx).unwrap());
+        let report = reform(&tx, &permit, &rows, &roles, unknown, &By::console(0), || {
             ids += 1;
             UnitId::from_parts(ids, 0)
         });

@@ -1,0 +1,75 @@
+//! Drafts: directives that are being written, for the officials of their unit alone.
+
+use rusqlite::{Connection, Row, params_from_iter};
+use sync_core::ids::{AccountId, RecordId};
+use sync_core::record::{Asks, Draft, Urgency};
+
+use super::{document, relation, targets, unknown};
+use crate::policy::{Permit, Read};
+use crate::records::within;
+
+/// Drafts of the permit's units that nobody gave up or issued, newest first.
+///
+/// # Errors
+/// The store's.
+pub fn drafts(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    record: Option<RecordId>,
+) -> rusqlite::Result<Vec<Draft>> {
+    let (mut wheres, mut values) = within("unit", permit);
+    match record {
+        Some(record) => {
+            wheres.push_str(" AND record = ?");
+            values.push(record.to_bytes().to_vec().into());
+        }
+        None => wheres.push_str(
+            " AND NOT discarded AND record NOT IN (SELECT draft FROM directive WHERE draft IS NOT NULL)",
+        ),
+    }
+    let sql = format!(
+        "SELECT record, document, number, title, body, urgency, deadline, signer, targets, asks, relation, relates_to,
+                discarded, started_by, started_at, unknown
+         FROM draft WHERE {wheres} ORDER BY started_at DESC, record DESC LIMIT 500"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.extend(draft_row(conn, row)?);
+    }
+    Ok(found)
+}
+
+fn draft_row(conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<Draft>> {
+    let id = RecordId::from_bytes(row.get(0)?);
+    let (urgency, asks): (String, String) = (row.get(5)?, row.get(9)?);
+    let Some((urgency, asks)) = Urgency::from_code(&urgency).zip(Asks::from_code(&asks)) else {
+        return Ok(None);
+    };
+    let mut conflicts = conn.prepare_cached(r#"SELECT field, "values" FROM conflict WHERE record = ?"#)?;
+    let conflicts = conflicts.query_map([id.to_bytes()], |row| {
+        Ok(sync_core::record::Conflict {
+            field: row.get(0)?,
+            values: minicbor::decode(row.get_ref(1)?.as_blob()?).unwrap_or_default(),
+        })
+    })?;
+    Ok(Some(Draft {
+        id,
+        document: document(conn, row.get(1)?)?,
+        number: row.get(2)?,
+        title: row.get(3)?,
+        body: row.get(4)?,
+        urgency,
+        deadline_ms: row.get(6)?,
+        signer: row.get(7)?,
+        targets: targets(row.get(8)?),
+        asks,
+        relation: relation(row.get(10)?, row.get(11)?),
+        discarded: row.get(12)?,
+        started_by: AccountId::from_bytes(row.get(13)?),
+        started_at_ms: row.get(14)?,
+        conflicts: conflicts.collect::<rusqlite::Result<_>>()?,
+        unknown: unknown(row.get(15)?),
+    }))
+}

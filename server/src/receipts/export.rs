@@ -1,0 +1,109 @@
+//! Making a file of receipts, from the rows of the store and the realm's key.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use sync_core::ids::{DeviceId, RealmId, RecordId, UnitId};
+use sync_core::signature::{DeviceKey, EnrolmentStatement, ReceiptsStatement};
+
+use super::{Device, File, ReceiptsError, SignedRecord};
+use crate::audit;
+use crate::directives;
+use crate::realm;
+
+/// Makes the file for one version of a directive.
+///
+/// # Errors
+/// [`ReceiptsError`].
+pub fn export(
+    conn: &Connection,
+    record: RecordId,
+    key: &DeviceKey,
+    now_ms: i64,
+) -> Result<File, ReceiptsError> {
+    let realm = realm::info(conn)?.id;
+    let directive = directives::directive(conn, record)?.ok_or(ReceiptsError::NoDirective(record))?;
+    let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
+    let today = realm::tree(conn, crate::clock::day_of(now_ms))?;
+    let name = |unit: UnitId| {
+        today
+            .unit(unit)
+            .map_or_else(String::new, |unit| unit.name.clone())
+    };
+    let mut roster = Vec::new();
+    for (unit, speakers) in directives::expected(&directive, &issued_on, &today) {
+        roster.extend(speakers.into_iter().map(|speaker| (speaker, unit, name(unit))));
+    }
+    let events = directives::acknowledgements(conn, directive.issue.directive)?;
+    let spoke: BTreeSet<DeviceId> = events
+        .iter()
+        .map(|event| event.device)
+        .chain([directive.device])
+        .collect();
+    let mut devices = Vec::new();
+    for device in spoke {
+        devices.extend(standing(conn, realm, device)?);
+    }
+    let audit = audit::head(conn)?;
+    let statement = ReceiptsStatement {
+        realm,
+        audit: (audit.position, audit.hash),
+        digest: directive.issue.digest,
+        at_ms: now_ms,
+        roster: &roster,
+        devices: &devices,
+    };
+    let signature = statement.sign(key);
+    let directive = SignedRecord {
+        document: directive.document,
+        record: directive.id,
+        fields: directive.fields(),
+        signature: directive.signature,
+    };
+    let events = events.into_iter().map(|event| SignedRecord {
+        document: event.document,
+        record: event.id,
+        fields: event.fields(),
+        signature: event.signature,
+    });
+    Ok(File {
+        realm,
+        at_ms: now_ms,
+        audit,
+        directive,
+        devices: devices
+            .into_iter()
+            .map(|(enrolment, revoked_at_ms)| Device {
+                signature: enrolment.sign(key),
+                enrolment,
+                revoked_at_ms,
+            })
+            .collect(),
+        roster,
+        events: events.collect(),
+        signature,
+    })
+}
+
+/// How a device was enrolled, and when it was revoked. The server's own replica needs no word for it.
+fn standing(
+    conn: &Connection,
+    realm: RealmId,
+    id: DeviceId,
+) -> rusqlite::Result<Option<(EnrolmentStatement, Option<i64>)>> {
+    let Some(device) = realm::device(conn, id)? else {
+        return Ok(None);
+    };
+    let sql = "SELECT revoked_at FROM device WHERE id = ?";
+    let revoked_at = conn
+        .prepare_cached(sql)?
+        .query_row([id.to_bytes()], |row| row.get(0))?;
+    let enrolment = EnrolmentStatement {
+        realm,
+        device: id,
+        account: device.account,
+        public_key: device.key,
+        enrolled_at_ms: device.enrolled_at,
+    };
+    Ok(Some((enrolment, revoked_at)))
+}
