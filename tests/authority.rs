@@ -60,6 +60,8 @@ const ANYBODY: [u16; 9] = [200; 9];
 const EVERYBODY: [u16; 9] = [401, 200, 200, 200, 200, 200, 200, 403, 401];
 /// For who reads the hamlet; for others it does not exist.
 const READER: [u16; 9] = [401, 200, 200, 200, 200, 200, 404, 403, 401];
+/// For who issues in the commune; for others it does not exist, above and below.
+const ISSUER: [u16; 9] = [401, 404, 200, 404, 404, 404, 404, 403, 401];
 /// For who manages the hamlet; for others it does not exist.
 const MANAGER: [u16; 9] = [401, 404, 404, 404, 200, 404, 404, 403, 401];
 
@@ -87,9 +89,9 @@ fn post(asks: &'static str, sends: Sends, answers: [u16; 9]) -> Row {
     }
 }
 
-/// `{commune}`, `{record}`, `{directive}`, `{remark}`, `{id}` and `{other_id}` stand for the hamlet's commune and what is
-/// there, two batches in quarantine at last; `{hamlet}`, `{member}`, `{account}` and `{device}` for the hamlet, its member's account, another account of its team and the device
-/// of that.
+/// `{commune}`, `{record}`, `{directive}`, `{draft}`, `{remark}`, `{id}` and `{other_id}` stand for the hamlet's commune
+/// and what is there, two batches in quarantine at last; `{hamlet}`, `{member}`, `{account}` and `{device}` for the hamlet,
+/// its member's account, another account of its team and the device of that.
 fn table() -> Vec<Row> {
     use Sends::{Exchange, Json};
     vec![
@@ -181,6 +183,23 @@ fn table() -> Vec<Row> {
             [401, 404, 200, 404, 404, 404, 404, 403, 401],
         ),
         get("/v1/directives/{directive}/acknowledgements", READER),
+        get("/v1/drafts?unit={commune}", ISSUER),
+        post(
+            "/v1/drafts",
+            Json(r#"{"unit":"{commune}","title":"Dự thảo {n}","urgency":"normal","asks":"read"}"#),
+            ISSUER,
+        ),
+        post(
+            "/v1/drafts/{draft}",
+            Json(r#"{"title":"Dự thảo số {n}"}"#),
+            ISSUER,
+        ),
+        post(
+            "/v1/drafts/{draft}/issue",
+            Json("{}"),
+            [401, 404, 422, 404, 404, 404, 404, 403, 401],
+        ),
+        post("/v1/drafts/{draft}/discard", Json("{}"), ISSUER),
         get("/v1/remarks?unit={hamlet}", READER),
         post(
             "/v1/remarks",
@@ -278,6 +297,10 @@ fn people() -> People {
         json!({ "unit": commune, "number": "1/UBND", "title": "Ra quân", "urgency": "normal", "signer": "Chủ tịch",
                 "targets": [{ "unit": commune }], "asks": "read" }),
     );
+    let draft = said(
+        "/v1/drafts",
+        json!({ "unit": commune, "title": "Dự thảo", "urgency": "normal", "asks": "read" }),
+    );
     let remark = said(
         "/v1/remarks",
         json!({ "record": record, "kind": "question", "words": "Ở đâu?" }),
@@ -286,6 +309,7 @@ fn people() -> People {
         ("{commune}", commune.to_string()),
         ("{record}", record),
         ("{directive}", directive),
+        ("{draft}", draft),
         ("{remark}", remark),
         ("{hamlet}", hamlet.to_string()),
         ("{member}", member),

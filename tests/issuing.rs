@@ -5,9 +5,10 @@ use jiff::civil::date;
 use langso_server::policy::Role;
 use langso_server::verify::verify;
 use serde_json::{Value, json};
-use sync_core::edit::{AssistanceField, Edit};
-use sync_core::ids::{AccountId, UnitId};
-use sync_core::record::Stage;
+use sync_core::edit::{AssistanceField, DraftField, Edit};
+use sync_core::ids::{AccountId, Class, UnitId};
+use sync_core::local_store::ListQuery;
+use sync_core::record::{Asks, Relation, Stage, Targets, Urgency};
 
 use crate::harness::office::{Credentials, Office, OfficePhone};
 
@@ -241,6 +242,210 @@ fn a_conflict_is_settled_through_the_server_and_the_phones_see_it() {
         commune.office.count(by_server),
         1,
         "it is an edit of the server's replica"
+    );
+    commune.holds();
+}
+
+/// What another official of the commune does on a phone of their own, offline.
+fn second_official(commune: &Commune) -> OfficePhone {
+    let account = commune.office.account("second", Role::Official, commune.unit);
+    let mut phone = commune.office.phone(account);
+    phone.sync(&commune.office);
+    phone
+}
+
+#[test]
+fn a_draft_of_two_officials_merges_and_is_issued_once_a_person_has_chosen() {
+    let commune = commune();
+    let office = &commune.office;
+    let post = |path: &str, body: Value| office.post(path, &commune.official, &body);
+    let begun = json!({ "unit": commune.unit, "title": "Ra quân", "urgency": "normal", "asks": "report",
+                        "signer": "Chủ tịch", "targets": [{ "unit": commune.unit }] });
+    let draft = post("/v1/drafts", begun).json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut phone = second_official(&commune);
+    let revise = Edit::ReviseDraft {
+        record: draft.parse().unwrap(),
+        fields: vec![DraftField::Title("Ra quân tháng 3".into())],
+    };
+    phone.edit(&revise, office.now_ms()).unwrap();
+    let path = format!("/v1/drafts/{draft}");
+    let revised = post(&path, json!({ "title": "Ra quân tháng Ba", "number": "8/UBND" }));
+    assert_eq!(revised.status, StatusCode::OK, "{}", revised.json());
+    phone.sync(office);
+    phone.sync(office);
+
+    // Both titles are shown, to the officials of the unit and on their phones; nobody above or below hears of it.
+    let shown = office.get("/v1/drafts", &commune.official).json();
+    let conflicts = shown["drafts"][0]["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!(conflicts[0]["values"].as_array().unwrap().len(), 2);
+    let rows = phone.replica.rows(Class::Drafts, ListQuery::default()).unwrap();
+    assert_eq!(rows[0].conflicts().len(), 1);
+    let auditor = office.log_in(office.account("auditor", Role::Auditor, commune.unit));
+    assert_eq!(office.get("/v1/drafts", &auditor).status, StatusCode::NOT_FOUND);
+    for reader in [&auditor, &commune.official] {
+        assert_eq!(office.get("/v1/conflicts", reader).json()["conflicts"], json!([]));
+    }
+
+    let issue = || post(&format!("{path}/issue"), json!({}));
+    let refused = issue();
+    assert_eq!(
+        (refused.code().as_str(), &refused.json()["field"]),
+        ("field_invalid", &json!("title"))
+    );
+    let settle = |value: &str| {
+        let body = json!({ "field": "title", "value": value });
+        post(&format!("/v1/conflicts/{draft}"), body).status
+    };
+    assert_eq!(settle("Ra quân tháng Tư"), StatusCode::BAD_REQUEST);
+    assert_eq!(settle("Ra quân tháng Ba"), StatusCode::OK);
+    let issued = issue().json();
+    let again = issue();
+    assert_eq!(
+        (again.code().as_str(), &again.json()["directive"]),
+        ("draft_issued", &issued["id"])
+    );
+    assert_eq!(post(&path, json!({ "title": "Khác" })).code(), "draft_issued");
+    assert_eq!(
+        office.get("/v1/drafts", &commune.official).json()["drafts"],
+        json!([])
+    );
+    let listed = office.get("/v1/directives", &commune.official).json();
+    assert_eq!(listed["directives"][0]["title"], "Ra quân tháng Ba");
+    commune.holds();
+}
+
+#[test]
+fn a_draft_that_was_given_up_is_gone_and_what_is_no_draft_never_was_one() {
+    let mut commune = commune();
+    let record = commune.heads[0].log(commune.hamlets[0], commune.office.now_ms());
+    commune.heads[0].sync(&commune.office);
+    let office = &commune.office;
+    let post = |path: &str, body: Value| office.post(path, &commune.official, &body);
+    let begun = json!({ "unit": commune.unit, "title": "Ra quân", "urgency": "normal", "asks": "read" });
+    let draft = post("/v1/drafts", begun).json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/v1/drafts/{draft}");
+    assert_eq!(
+        post(&path, json!({ "levels": ["hamlet"] })).code(),
+        "parameter_invalid"
+    );
+    assert_eq!(post(&path, json!({ "thing": 1 })).code(), "body_invalid");
+    assert_eq!(
+        post(&path, json!({ "title": "TUYỆT MẬT" })).code(),
+        "secret_class"
+    );
+    assert_eq!(
+        post(&format!("{path}/issue"), json!({})).json()["field"],
+        "number"
+    );
+    assert_eq!(post(&format!("{path}/discard"), json!({})).status, StatusCode::OK);
+    for path in [path, format!("/v1/drafts/{record}")] {
+        assert_eq!(
+            post(&path, json!({ "title": "Khác" })).status,
+            StatusCode::NOT_FOUND
+        );
+        assert_eq!(
+            post(&format!("{path}/issue"), json!({})).status,
+            StatusCode::NOT_FOUND
+        );
+    }
+    assert_eq!(
+        office.get("/v1/drafts", &commune.official).json()["drafts"],
+        json!([])
+    );
+    commune.holds();
+}
+
+#[test]
+fn what_has_ended_or_is_somebody_elses_is_not_amended_and_nobody_directs_units_beside_the_own() {
+    let commune = commune();
+    let office = &commune.office;
+    let first = commune.issue("5/UBND-VX", json!({}));
+    let relation = |kind: &str| json!({ "relation": { "kind": kind, "directive": first } });
+    let second = commune.issue("6/UBND-VX", relation("replaces"));
+    let body = |more: Value| {
+        let mut body = json!({
+            "unit": commune.unit, "number": "7/UBND", "title": "Ra quân", "urgency": "normal", "signer": "Chủ tịch",
+            "targets": [{ "unit": commune.unit }], "asks": "read",
+        });
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        body
+    };
+    let post = |more: Value| office.post("/v1/directives", &commune.official, &body(more));
+    for kind in ["amends", "replaces", "withdraws"] {
+        let refused = post(relation(kind));
+        assert_eq!(refused.status, StatusCode::CONFLICT);
+        assert_eq!(
+            (refused.code().as_str(), &refused.json()["ended_by"]),
+            ("directive_ended", &json!(second))
+        );
+    }
+    let elsewhere = json!({ "targets": [{ "unit": UnitId::from_parts(1, 1) }] });
+    assert_eq!(post(elsewhere).json()["field"], "targets");
+    assert_eq!(post(json!({ "targets": [] })).json()["field"], "targets");
+    assert_eq!(post(json!({ "roles": ["king"] })).code(), "parameter_invalid");
+    assert_eq!(office.count("SELECT count(*) FROM directive"), 2);
+}
+
+#[test]
+fn one_version_made_twice_offline_is_found_at_merge_and_shown_to_the_unit() {
+    let commune = commune();
+    let office = &commune.office;
+    let first = commune.issue("5/UBND-VX", json!({}));
+    let mut phones = [office.phone(commune.account), second_official(&commune)];
+    let mut seconds = Vec::new();
+    for (phone, n) in phones.iter_mut().zip(0..) {
+        phone.sync(office);
+        let fields = vec![
+            DraftField::Number(Some(format!("{}/UBND", 10 + n))),
+            DraftField::Title("Ra quân, sửa đổi".into()),
+            DraftField::Urgency(Urgency::Urgent),
+            DraftField::Signer(Some("Chủ tịch".into())),
+            DraftField::Targets(Targets::subtree(commune.unit)),
+            DraftField::Asks(Asks::Read),
+            DraftField::Relation(Some((Relation::Amends, first.parse().unwrap()))),
+        ];
+        seconds.push(phone.issue(commune.unit, fields, office.now_ms()).to_string());
+    }
+    phones.iter_mut().for_each(|phone| phone.sync(office));
+    phones.iter_mut().for_each(|phone| phone.sync(office));
+    let listed = office.get("/v1/directives", &commune.official).json();
+    let listed = listed["directives"].as_array().unwrap();
+    for (mine, other) in [(0, 1), (1, 0)] {
+        let told = listed.iter().find(|one| one["id"] == seconds[mine]).unwrap();
+        assert_eq!(
+            (&told["version"], &told["same_version"]),
+            (&json!(2), &json!([seconds[other]]))
+        );
+        let pinned = phones[mine].replica.directives(office.now_ms()).unwrap();
+        let pinned = pinned
+            .iter()
+            .find(|pinned| pinned.directive.id.to_string() == seconds[mine]);
+        assert_eq!(pinned.unwrap().same_version, [seconds[other].parse().unwrap()]);
+    }
+    // Once both are there, neither phone amends the first again.
+    let fields = vec![
+        DraftField::Number(Some("12/UBND".into())),
+        DraftField::Title("Lại".into()),
+        DraftField::Urgency(Urgency::Normal),
+        DraftField::Signer(Some("Chủ tịch".into())),
+        DraftField::Targets(Targets::subtree(commune.unit)),
+        DraftField::Asks(Asks::Read),
+        DraftField::Relation(Some((Relation::Amends, first.parse().unwrap()))),
+    ];
+    assert_eq!(
+        phones[0]
+            .try_issue(commune.unit, fields, office.now_ms())
+            .unwrap_err(),
+        "not_ready"
     );
     commune.holds();
 }

@@ -11,8 +11,9 @@ use langso_server::units::reform::{self, Unknown};
 use serde_json::json;
 use sync_core::edit::{AssistanceField, Edit};
 use sync_core::ids::{AccountId, UnitId};
+use sync_core::record::Stage;
 
-use crate::harness::office::{Credentials, Office};
+use crate::harness::office::{Credentials, Office, OfficePhone};
 
 const UNITS: &str = "code,parent_code,level,name
 393,,district,Huyện Vĩnh Lộc
@@ -318,10 +319,26 @@ fn lists_and_counts_are_as_it_was_or_as_it_is_now() {
     let leader = office.log_in(office.account("lanhdao", Role::Leader, office.unit("38")));
     let mut lan = office.phone(office.account("lan", Role::Member, hamlet));
     let mut hoa = office.phone(office.account("hoa", Role::Member, other));
-    lan.log(hamlet, office.now_ms());
+    let record = lan.log(hamlet, office.now_ms());
     hoa.log(other, office.now_ms());
     lan.sync(&office);
     hoa.sync(&office);
+    let mut twin = office.phone(lan.replica.identity().account);
+    twin.sync(&office);
+    for (phone, outcome) in [(&mut lan, "a"), (&mut twin, "b")] {
+        let fields = vec![AssistanceField::Outcome(outcome.into())];
+        phone
+            .edit(&Edit::AmendAssistance { record, fields }, office.now_ms())
+            .unwrap();
+        phone.sync(&office);
+    }
+    let official = office.log_in(office.account("canbo", Role::Official, commune));
+    let question = json!({ "record": record, "kind": "question", "words": "Ngày nào?" });
+    assert_eq!(office.post("/v1/remarks", &official, &question).status, 200);
+    let issue = json!({ "unit": commune, "number": "1/UBND", "title": "Ra quân", "urgency": "normal",
+                        "signer": "Chủ tịch", "targets": [{ "unit": commune }], "asks": "read" });
+    let issued = office.post("/v1/directives", &official, &issue).json();
+    let directive = issued["id"].as_str().unwrap().to_owned();
     office.travel_to(date(2025, 7, 3));
     reformed(&office);
     let leader = Credentials {
@@ -357,6 +374,40 @@ fn lists_and_counts_are_as_it_was_or_as_it_is_now() {
     assert_eq!(listed(commune, "was"), Some(1), "what was under the old commune");
     assert_eq!(listed(office.unit("15349"), "now"), Some(2));
     assert_eq!(listed(office.unit("15349"), "was"), Some(1));
+    // So is everything else that is listed or counted: directives, remarks, conflicts, and the board of a directive.
+    for path in ["/v1/directives", "/v1/remarks", "/v1/conflicts"] {
+        let of = |unit: UnitId, view: &str| {
+            let answer = office.get(&format!("{path}?unit={unit}&view={view}"), &leader);
+            assert_eq!(answer.status, 200, "{path}");
+            let rows = answer.json();
+            rows.as_object()
+                .unwrap()
+                .values()
+                .find_map(|rows| rows.as_array().map(Vec::len))
+        };
+        assert_eq!(
+            of(commune, "was"),
+            Some(1),
+            "{path}: under the commune of its day"
+        );
+        assert_eq!(of(office.unit("15349"), "now"), Some(1), "{path}: under its heir");
+        assert_eq!(
+            of(office.unit("15349"), "was"),
+            Some(0),
+            "{path}: the heir was not there"
+        );
+    }
+    let board = |view: &str| {
+        let path = format!("/v1/directives/{directive}/acknowledgements?view={view}");
+        let board = office.get(&path, &leader).json();
+        let by_unit = board["by_unit"].as_array().unwrap().clone();
+        by_unit
+            .iter()
+            .map(|of| of["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(board("was").contains(&"Xã Vĩnh Hưng".to_owned()));
+    assert!(board("now").contains(&"Xã Vĩnh Lộc".to_owned()));
     // A day of the past shows the units of that day.
     let then = office.get("/v1/units?on=2025-06-30", &leader).json();
     let names: Vec<&str> = then["units"]
@@ -374,4 +425,58 @@ fn leader_account(office: &Office) -> AccountId {
         .store()
         .read_blocking(|conn| realm::account_id(conn, "lanhdao"));
     found.unwrap().unwrap()
+}
+
+#[test]
+fn a_directive_of_an_abolished_commune_stays_open_for_its_hamlets_and_its_successor_ends_it() {
+    let office = Office::new(date(2025, 6, 20));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let [hamlet, commune, district] = ["15367.01", "15367", "393"].map(|code| office.unit(code));
+    let mut head = office.phone(office.account("lan", Role::Member, hamlet));
+    let official = office.account("canbo", Role::Official, commune);
+    let leader = office.account("lanhdao", Role::Leader, district);
+    let issue = |unit: UnitId, number: &str, account: AccountId, more: serde_json::Value| {
+        let mut body = json!({ "unit": unit, "number": number, "title": "Ra quân", "urgency": "normal",
+                               "signer": "Chủ tịch", "targets": [{ "unit": unit }], "asks": "report" });
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let answer = office.post("/v1/directives", &office.log_in(account), &body);
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        answer.json()["id"].as_str().unwrap().to_owned()
+    };
+    let by_commune = issue(commune, "1/UBND", official, json!({}));
+    let by_district = issue(district, "2/UBND", leader, json!({}));
+    head.sync(&office);
+    office.travel_to(date(2025, 7, 3));
+    reformed(&office);
+
+    // What the abolished units directed is still on the phone, and is answered.
+    head.sync(&office);
+    let on_phone = |head: &OfficePhone| {
+        let pinned = head.replica.directives(office.now_ms()).unwrap();
+        let ids = pinned.iter().map(|pinned| pinned.directive.id.to_string());
+        ids.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(on_phone(&head), [by_commune.clone(), by_district].into());
+    head.acknowledge(by_commune.parse().unwrap(), hamlet, Stage::Done, office.now_ms());
+    head.sync(&office);
+    let board = office
+        .get(
+            &format!("/v1/directives/{by_commune}/acknowledgements"),
+            &office.log_in(official),
+        )
+        .json();
+    assert_eq!(board["counts"]["in_stage"]["done"], 1);
+
+    // The successor's official, whose post went along, ends it; a word of somebody beside would not.
+    let heir = office.unit("15349");
+    let relation = json!({ "relation": { "kind": "withdraws", "directive": by_commune } });
+    let withdrawn = issue(heir, "3/UBND", official, relation);
+    let listed = office.get("/v1/directives", &office.log_in(official)).json();
+    let listed = listed["directives"].as_array().unwrap();
+    let of = |id: &str| listed.iter().find(|one| one["id"] == id).unwrap()["ended_by"].clone();
+    assert_eq!(of(&by_commune), json!(withdrawn));
+    head.sync(&office);
+    assert!(on_phone(&head).contains(&withdrawn));
 }

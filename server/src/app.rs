@@ -72,6 +72,8 @@ pub struct App {
     pub limits: Limits,
     /// Hashes passwords: a tenth of a second and 19 MB each, so few at a time.
     pub passwords: Workers,
+    /// Held while a directive is issued: what it may not follow is asked just before.
+    pub(crate) issuing: tokio::sync::Mutex<()>,
     /// What was last published of the catalogue.
     pub(crate) published: Mutex<Option<Published>>,
     authority: RwLock<Arc<Authority>>,
@@ -244,6 +246,7 @@ impl App {
             attempts: Attempts::default(),
             limits,
             passwords: Workers::new(PASSWORDS),
+            issuing: tokio::sync::Mutex::default(),
             published: Mutex::default(),
             authority: RwLock::new(Arc::new(authority)),
             _lock: lock,

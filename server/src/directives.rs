@@ -9,28 +9,36 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId};
+use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
 use sync_core::record::{Asks, Directive, Issue, Relation, Scalar, Targets, Urgency};
 use sync_core::signature::Signature;
 
 use crate::log;
 use crate::policy::{Permit, Read};
-use crate::records::within;
+use crate::records::{Span, within, within_spans};
+use crate::tree::Tree;
 pub use answers::acknowledgements;
 pub use board::{Board, Counts, Standing, board, expected};
-pub use drafts::drafts;
+pub use drafts::{draft_conflict, drafts};
 
-/// Issued directives of the permit's units, newest first, at most `limit`, after one of them.
+/// Issued directives of the permit's units – in one of the spans, if there are any –, newest first, at most `limit`, after
+/// one of them.
 ///
 /// # Errors
 /// The store's.
 pub fn list(
     conn: &Connection,
     permit: &Permit<Read>,
+    spans: Option<&[Span]>,
     after: Option<(i64, RecordId)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Directive>> {
     let (mut wheres, mut values) = within("unit", permit);
+    if let Some(spans) = spans {
+        let (sql, more) = within_spans(("unit", "issued_at"), spans);
+        wheres.push_str(&format!(" AND ({sql})"));
+        values.extend(more);
+    }
     if let Some((issued_at, record)) = after {
         wheres.push_str(" AND (issued_at, record) < (?, ?)");
         values.extend([issued_at.into(), record.to_bytes().to_vec().into()]);
@@ -85,15 +93,63 @@ pub fn same_number(conn: &Connection, directive: &Directive) -> rusqlite::Result
     rows.collect()
 }
 
-/// What ended a version: the version or directive that amends, replaces or withdraws it.
+/// Versions that were issued as the same version of one directive, without seeing each other.
 ///
 /// # Errors
 /// The store's.
-pub fn ended_by(conn: &Connection, record: RecordId) -> rusqlite::Result<Option<RecordId>> {
-    let sql = "SELECT record FROM directive WHERE relates_to = ? ORDER BY issued_at, record LIMIT 1";
-    conn.prepare_cached(sql)?
-        .query_row([record.to_bytes()], |row| row.get(0).map(RecordId::from_bytes))
-        .optional()
+pub fn same_version(conn: &Connection, directive: &Directive) -> rusqlite::Result<Vec<RecordId>> {
+    let sql =
+        "SELECT record FROM directive WHERE directive = ? AND version = ? AND record <> ? ORDER BY record";
+    let issue = &directive.issue;
+    let key = params![issue.directive.to_bytes(), issue.version, directive.id.to_bytes()];
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(key, |row| row.get(0).map(RecordId::from_bytes))?;
+    rows.collect()
+}
+
+/// What ended a version: the version or directive that amends, replaces or withdraws it, of a unit that answers for it.
+///
+/// # Errors
+/// The store's.
+pub fn ended_by(conn: &Connection, tree: &Tree, directive: &Directive) -> rusqlite::Result<Option<RecordId>> {
+    let sql = "SELECT record, unit FROM directive WHERE relates_to = ? ORDER BY issued_at, record";
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map([directive.id.to_bytes()], |row| {
+        Ok((RecordId::from_bytes(row.get(0)?), UnitId::from_bytes(row.get(1)?)))
+    })?;
+    for row in rows {
+        let (record, unit) = row?;
+        if tree.answers_for(unit, directive.document.unit()) {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// A version, and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// What was issued.
+    pub directive: Directive,
+    /// What ended it.
+    pub ended_by: Option<RecordId>,
+    /// Versions of other directives of its unit and year with the same number.
+    pub same_number: Vec<RecordId>,
+    /// Other versions of this directive with the same version's number.
+    pub same_version: Vec<RecordId>,
+}
+
+/// What became of a version, as the units stand in a tree.
+///
+/// # Errors
+/// The store's.
+pub fn told(conn: &Connection, tree: &Tree, directive: Directive) -> rusqlite::Result<Told> {
+    Ok(Told {
+        ended_by: ended_by(conn, tree, &directive)?,
+        same_number: same_number(conn, &directive)?,
+        same_version: same_version(conn, &directive)?,
+        directive,
+    })
 }
 
 /// What was issued from a draft.

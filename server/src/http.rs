@@ -9,6 +9,7 @@ mod auth;
 mod conflicts;
 mod devices;
 mod directives;
+mod drafts;
 mod error;
 mod given;
 mod health;
@@ -102,6 +103,11 @@ pub fn routes() -> Vec<Route> {
             Reader,
             directives::acknowledgements,
         ),
+        get("/v1/drafts", Reader, drafts::list),
+        post("/v1/drafts", Reader, drafts::start).up_to(DIRECTIVE_BYTES),
+        post("/v1/drafts/{draft}", Reader, drafts::revise).up_to(DIRECTIVE_BYTES),
+        post("/v1/drafts/{draft}/discard", Reader, drafts::discard),
+        post("/v1/drafts/{draft}/issue", Reader, drafts::issue),
         get("/v1/remarks", Reader, remarks::list),
         post("/v1/remarks", Reader, remarks::add),
         post("/v1/remarks/{remark}/answers", Reader, remarks::answer),

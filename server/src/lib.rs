@@ -24,6 +24,7 @@ pub mod flights;
 pub mod http;
 pub mod i18n;
 pub mod ingest;
+pub mod issuing;
 pub mod keys;
 pub mod log;
 pub mod metrics;

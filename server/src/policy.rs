@@ -139,7 +139,7 @@ pub enum Place {
     Own,
     /// In a unit below.
     Below,
-    /// In a unit above.
+    /// In a unit above, or in one from which that has inherited.
     Above,
     /// In a unit that is no more, and from which that unit or one below has inherited.
     Past,
@@ -296,7 +296,15 @@ fn surroundings(grant: &Grant, tree: &Tree) -> Vec<(UnitId, Place)> {
                 .map(|past| (past, Place::Past)),
         );
     }
-    around.extend(tree.ancestors(grant.unit).map(|unit| (unit.id, Place::Above)));
+    for above in tree.ancestors(grant.unit).map(|unit| unit.id) {
+        around.push((above, Place::Above));
+        // What a unit above inherited is above, too: a directive of an abolished commune stays open for its hamlets.
+        around.extend(
+            tree.predecessors(above)
+                .into_iter()
+                .map(|past| (past, Place::Above)),
+        );
+    }
     around
 }
 

@@ -198,7 +198,7 @@ pub(crate) fn condition(permit: &Permit<Read>, filter: &Filter) -> (String, Vec<
         None => {}
     }
     if let Some(spans) = &filter.spans {
-        let (sql, more) = within_spans(spans);
+        let (sql, more) = within_spans(("a.unit", "a.occurred_at"), spans);
         wheres.push_str(&format!(" AND ({sql})"));
         values.extend(more);
     }
@@ -311,7 +311,10 @@ pub fn conflict(
     field: &str,
 ) -> rusqlite::Result<Option<Vec<ConflictValue>>> {
     let found = conn
-        .prepare_cached(r#"SELECT unit, "values" FROM conflict WHERE record = ? AND field = ?"#)?
+        .prepare_cached(
+            r#"SELECT c.unit, c."values" FROM conflict c JOIN assistance a ON a.record = c.record
+               WHERE c.record = ? AND c.field = ?"#,
+        )?
         .query_row(params![record.to_bytes(), field], |row| {
             let values = minicbor::decode(row.get_ref(1)?.as_blob()?).unwrap_or_default();
             Ok((UnitId::from_bytes(row.get(0)?), values))
@@ -322,25 +325,33 @@ pub fn conflict(
         .map(|(_, values)| values))
 }
 
-/// Fields in conflict, at most `limit`, after a record and field.
+/// Fields of records in conflict, at most `limit`, after a record and field. Those of drafts are told with them, to whom
+/// drafts are.
 ///
 /// # Errors
 /// The store's.
 pub fn conflicts(
     conn: &Connection,
     permit: &Permit<Read>,
+    spans: Option<&[Span]>,
     after: Option<&(RecordId, String)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<ConflictRow>> {
-    let (mut wheres, mut values) = within("unit", permit);
+    let (mut wheres, mut values) = within("c.unit", permit);
+    if let Some(spans) = spans {
+        let (sql, more) = within_spans(("a.unit", "a.occurred_at"), spans);
+        wheres.push_str(&format!(" AND ({sql})"));
+        values.extend(more);
+    }
     if let Some((record, field)) = after {
-        wheres.push_str(" AND (record, field) > (?, ?)");
+        wheres.push_str(" AND (c.record, c.field) > (?, ?)");
         values.push(record.to_bytes().to_vec().into());
         values.push(field.clone().into());
     }
     values.push((limit as i64).into());
     let sql = format!(
-        r#"SELECT record, unit, field, "values" FROM conflict WHERE {wheres} ORDER BY record, field LIMIT ?"#
+        r#"SELECT c.record, c.unit, c.field, c."values" FROM conflict c JOIN assistance a ON a.record = c.record
+           WHERE {wheres} ORDER BY c.record, c.field LIMIT ?"#
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
@@ -365,7 +376,9 @@ pub fn totals(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTre
         (unit.records, unit.people, unit.retracted) = (sums.records, sums.people, sums.retracted);
     }
     let (wheres, values) = within("unit", permit);
-    let sql = format!("SELECT unit, count(*) FROM conflict WHERE {wheres} GROUP BY unit");
+    let sql = format!(
+        "SELECT unit, count(*) FROM conflict WHERE {wheres} AND record IN (SELECT record FROM assistance) GROUP BY unit"
+    );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     while let Some(row) = rows.next()? {
@@ -417,14 +430,12 @@ pub(crate) fn within(column: &str, permit: &Permit<Read>) -> (String, Vec<Value>
     (format!("{column} IN ({marks})"), values)
 }
 
-/// The condition that keeps a query within spans, and its values. No span: nothing.
-fn within_spans(spans: &[Span]) -> (String, Vec<Value>) {
+/// The condition that keeps a query within spans by the columns of its unit and time, and its values. No span: nothing.
+pub(crate) fn within_spans((unit, time): (&str, &str), spans: &[Span]) -> (String, Vec<Value>) {
     let (mut parts, mut values) = (vec!["0".to_owned()], Vec::new());
     for span in spans {
         let marks = vec!["?"; span.units.len()].join(", ");
-        parts.push(format!(
-            "(+a.unit IN ({marks}) AND a.occurred_at >= ? AND a.occurred_at < ?)"
-        ));
+        parts.push(format!("(+{unit} IN ({marks}) AND {time} >= ? AND {time} < ?)"));
         values.extend(span.units.iter().map(|unit| unit.to_bytes().to_vec().into()));
         values.extend([
             span.from_ms.unwrap_or(i64::MIN).into(),

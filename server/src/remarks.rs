@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use sync_core::ids::{AccountId, RecordId, UnitId};
 use sync_core::seal::{MasterKey, SealedField, open};
 
 use crate::log;
 use crate::policy::{Permit, Read};
-use crate::records::within;
+use crate::records::{Span, within, within_spans};
 
 /// Which remarks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// About this record, answers among them.
     pub record: Option<RecordId>,
@@ -19,6 +20,8 @@ pub struct Filter {
     pub open: bool,
     /// After this one in the list: when it was made, and which it is.
     pub after: Option<(i64, RecordId)>,
+    /// Only in one of these.
+    pub spans: Option<Vec<Span>>,
 }
 
 /// One remark or answer.
@@ -67,6 +70,7 @@ pub fn list(
     if filter.open {
         wheres.push_str(&format!(" AND {OPEN}"));
     }
+    and_spans(&mut wheres, &mut values, filter.spans.as_deref());
     if let Some((at, record)) = filter.after {
         wheres.push_str(" AND (at, record) < (?, ?)");
         values.extend([at.into(), record.to_bytes().to_vec().into()]);
@@ -98,12 +102,25 @@ fn remark_row(row: &Row<'_>) -> rusqlite::Result<RemarkRow> {
     })
 }
 
-/// How many remarks wait for an answer, by unit.
+fn and_spans(wheres: &mut String, values: &mut Vec<Value>, spans: Option<&[Span]>) {
+    if let Some(spans) = spans {
+        let (sql, more) = within_spans(("unit", "at"), spans);
+        wheres.push_str(&format!(" AND ({sql})"));
+        values.extend(more);
+    }
+}
+
+/// How many remarks wait for an answer, by unit: in one of the spans, if there are any.
 ///
 /// # Errors
 /// The store's.
-pub fn open_by_unit(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTreeMap<UnitId, u64>> {
-    let (wheres, values) = within("unit", permit);
+pub fn open_by_unit(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    spans: Option<&[Span]>,
+) -> rusqlite::Result<BTreeMap<UnitId, u64>> {
+    let (mut wheres, mut values) = within("unit", permit);
+    and_spans(&mut wheres, &mut values, spans);
     let sql = format!("SELECT unit, count(*) FROM remark WHERE {wheres} AND {OPEN} GROUP BY unit");
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {

@@ -36,12 +36,24 @@ pub enum ServerEditError {
     /// It says what the document already says.
     #[error("it says nothing new")]
     NothingNew,
+    /// What it is to amend, replace or withdraw has ended by this one.
+    #[error("it is about a version that ended by {0}")]
+    Ended(RecordId),
+    /// The draft was issued before, as this one.
+    #[error("the draft was issued as {0}")]
+    Issued(RecordId),
     /// Come back later.
     #[error("the server is busy")]
     Busy,
     /// Something failed here, or admission refused what the server made: a bug.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<rusqlite::Error> for ServerEditError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
 }
 
 impl From<RealmError> for ServerEditError {

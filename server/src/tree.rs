@@ -180,6 +180,11 @@ impl Tree {
         id == root && self.units.contains_key(&id) || self.ancestors(id).any(|unit| unit.id == root)
     }
 
+    /// Whether a unit answers for what another said: that unit itself, who inherited from it, or one above either.
+    pub fn answers_for(&self, id: UnitId, other: UnitId) -> bool {
+        id == other || self.heir(other).is_some_and(|heir| self.is_within(heir, id))
+    }
+
     /// The lowest units: those with nobody below them.
     pub fn leaves(&self) -> impl Iterator<Item = &Unit> {
         self.units

@@ -20,7 +20,7 @@ use langso_server::{enrolment, session, units};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use sync_core::edit::{Edit, NewAssistance, NewRemark, Personal};
+use sync_core::edit::{DraftField, Edit, NewAssistance, NewDraft, NewRemark, Personal};
 use sync_core::ids::{AccountId, DeviceId, RealmId, RecordId, UnitId};
 use sync_core::local_store::{ListQuery, MemoryStore};
 use sync_core::record::{Assistance, RemarkKind, Stage};
@@ -315,6 +315,31 @@ impl OfficePhone {
         self.replica
             .acknowledge(directive, unit, stage, None, now_ms, &mut rng)
             .unwrap();
+    }
+
+    /// Writes a directive and issues it, offline.
+    pub fn issue(&mut self, unit: UnitId, fields: Vec<DraftField>, now_ms: i64) -> RecordId {
+        self.try_issue(unit, fields, now_ms).unwrap()
+    }
+
+    /// The same; the code of why it was not issued.
+    pub fn try_issue(
+        &mut self,
+        unit: UnitId,
+        fields: Vec<DraftField>,
+        now_ms: i64,
+    ) -> Result<RecordId, &'static str> {
+        let mut fresh = || RecordId::from_parts(now_ms as u64, self.rng.next_u64().into());
+        let (draft, id) = (fresh(), fresh());
+        let new = NewDraft {
+            id: draft,
+            unit,
+            fields,
+        };
+        self.edit(&Edit::StartDraft(Box::new(new)), now_ms).unwrap();
+        let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
+        let issued = self.replica.issue(draft, id, now_ms, &mut rng);
+        issued.map(|()| id).map_err(|error| error.code())
     }
 
     /// Answers a remark, offline.

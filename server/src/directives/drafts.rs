@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, params_from_iter};
 use sync_core::ids::{AccountId, RecordId};
-use sync_core::record::{Asks, Draft, Urgency};
+use sync_core::record::{Asks, Conflict, ConflictValue, Draft, Urgency};
 
 use super::{document, relation, targets, unknown};
 use crate::policy::{Permit, Read};
@@ -41,6 +41,23 @@ pub fn drafts(
     Ok(found)
 }
 
+/// The values of one field of a draft in conflict, if the permit holds for its unit.
+///
+/// # Errors
+/// The store's.
+pub fn draft_conflict(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    record: RecordId,
+    field: &str,
+) -> rusqlite::Result<Option<Vec<ConflictValue>>> {
+    let conflicts = drafts(conn, permit, Some(record))?
+        .into_iter()
+        .flat_map(|draft| draft.conflicts);
+    let mut found = conflicts.filter(|conflict| conflict.field == field);
+    Ok(found.next().map(|conflict| conflict.values))
+}
+
 fn draft_row(conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<Draft>> {
     let id = RecordId::from_bytes(row.get(0)?);
     let (urgency, asks): (String, String) = (row.get(5)?, row.get(9)?);
@@ -49,7 +66,7 @@ fn draft_row(conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<Draft>
     };
     let mut conflicts = conn.prepare_cached(r#"SELECT field, "values" FROM conflict WHERE record = ?"#)?;
     let conflicts = conflicts.query_map([id.to_bytes()], |row| {
-        Ok(sync_core::record::Conflict {
+        Ok(Conflict {
             field: row.get(0)?,
             values: minicbor::decode(row.get_ref(1)?.as_blob()?).unwrap_or_default(),
         })

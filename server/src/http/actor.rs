@@ -95,6 +95,19 @@ impl Reader {
     pub fn permit(&self, action: Action, unit: Option<UnitId>) -> Result<Permit<Read>, ApiError> {
         policy::permit_read(self.grants(), &self.authority.tree, action, unit).ok_or_else(ApiError::not_found)
     }
+
+    /// Leave to change, in a unit and below or wherever the roles reach: for who has shown that a change is meant.
+    ///
+    /// # Errors
+    /// What somebody may not see is answered as if it did not exist.
+    pub(super) fn permit_write(
+        &self,
+        action: Action,
+        unit: Option<UnitId>,
+    ) -> Result<Permit<Write>, ApiError> {
+        policy::permit_write(self.grants(), &self.authority.tree, action, unit)
+            .ok_or_else(ApiError::not_found)
+    }
 }
 
 impl Writer {
@@ -103,8 +116,7 @@ impl Writer {
     /// # Errors
     /// What somebody may not see is answered as if it did not exist.
     pub fn permit(&self, action: Action, unit: Option<UnitId>) -> Result<Permit<Write>, ApiError> {
-        let (grants, tree) = (self.reader.grants(), &self.reader.authority.tree);
-        policy::permit_write(grants, tree, action, unit).ok_or_else(ApiError::not_found)
+        self.reader.permit_write(action, unit)
     }
 }
 

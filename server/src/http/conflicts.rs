@@ -1,4 +1,4 @@
-//! `POST /v1/conflicts/{record}`: a person chooses one of several values.
+//! `POST /v1/conflicts/{record}`: a person chooses one of several values, of a record or of a draft.
 
 use std::sync::Arc;
 
@@ -7,13 +7,14 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sync_core::edit::Edit;
-use sync_core::ids::RecordId;
+use sync_core::ids::{Class, RecordId};
 
 use super::ApiError;
 use super::actor::Writer;
 use super::given::Given;
 use super::records::scalar;
 use crate::app::App;
+use crate::directives;
 use crate::policy::Action;
 use crate::records;
 
@@ -31,11 +32,17 @@ pub(super) async fn settle(
     Path(record): Path<RecordId>,
     Given(choice): Given<Choice>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = writer.reader.permit(Action::ReadRecords, None)?;
+    let records = writer.reader.permit(Action::ReadRecords, None)?;
+    let drafts = writer.reader.permit(Action::Hold(Class::Drafts), None).ok();
     let field = choice.field.clone();
     let found = app
         .store()
-        .read(move |conn| records::conflict(conn, &permit, record, &field))
+        .read(
+            move |conn| match (records::conflict(conn, &records, record, &field)?, drafts) {
+                (None, Some(drafts)) => directives::draft_conflict(conn, &drafts, record, &field),
+                (found, _) => Ok(found),
+            },
+        )
         .await?;
     let values = found.ok_or_else(ApiError::not_found)?;
     let chosen = values

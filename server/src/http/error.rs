@@ -221,6 +221,12 @@ impl From<ServerEditError> for ApiError {
         match error {
             ServerEditError::NotPermitted => Self::not_found(),
             ServerEditError::NothingNew => unfit("nothing_new"),
+            ServerEditError::Ended(by) => {
+                Self::new(StatusCode::CONFLICT, "directive_ended").with("ended_by", by.to_string())
+            }
+            ServerEditError::Issued(by) => {
+                Self::new(StatusCode::CONFLICT, "draft_issued").with("directive", by.to_string())
+            }
             ServerEditError::Busy => Self::busy(),
             ServerEditError::Internal(cause) => Self::internal(cause),
             ServerEditError::Edit(error) => match error {

@@ -12,14 +12,14 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sync_core::ids::{RecordId, UnitId};
-use sync_core::record::Scalar;
+use sync_core::record::{ConflictValue, Scalar};
 use sync_core::seal::SealedField;
 
 use super::ApiError;
 use super::actor::Reader;
 use crate::app::App;
 use crate::clock::{day_of, midnight_ms};
-use crate::policy::{self, Action, Permit, Read};
+use crate::policy::{Action, Permit, Read};
 use crate::realm::{self, RealmError};
 use crate::records::{self, Filter, RecordRow};
 use crate::units::eras::{self, View};
@@ -83,7 +83,8 @@ pub(super) async fn records(
     query: Result<Query<RecordsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let (permit, past_of) = place(&reader, query.unit.as_deref(), query.view.as_deref())?;
+    let unit = asked_unit(query.unit.as_deref())?;
+    let (permit, past_of) = place(&reader, Action::ReadRecords, unit, query.view.as_deref())?;
     let wants_personal = match query.include.as_deref() {
         None => false,
         Some("personal") if permit.personal() => true,
@@ -130,6 +131,7 @@ pub(super) async fn records(
 #[serde(deny_unknown_fields)]
 pub(super) struct ConflictsQuery {
     unit: Option<String>,
+    view: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -140,8 +142,9 @@ pub(super) async fn conflicts(
     query: Result<Query<ConflictsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let permit = permit(&reader, query.unit.as_deref())?;
-    let limit = limit(query.limit)?;
+    let unit = asked_unit(query.unit.as_deref())?;
+    let (permit, past_of) = place(&reader, Action::ReadRecords, unit, query.view.as_deref())?;
+    let (limit, today) = (limit(query.limit)?, day_of(app.clock.now_ms()));
     let after = query
         .cursor
         .as_deref()
@@ -149,7 +152,11 @@ pub(super) async fn conflicts(
         .transpose()?;
     let mut rows = app
         .store()
-        .read(move |conn| records::conflicts(conn, &permit, after.as_ref(), limit + 1))
+        .read(move |conn| {
+            let spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
+            let found = records::conflicts(conn, &permit, spans.as_deref(), after.as_ref(), limit + 1)?;
+            Ok::<_, RealmError>(found)
+        })
         .await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -158,17 +165,22 @@ pub(super) async fn conflicts(
     let views: Vec<Value> = rows
         .into_iter()
         .map(|row| {
-            let values: Vec<Value> = row.values.iter().map(|value| {
-                json!({ "value": scalar(&value.value), "by": value.by.to_string(), "at_ms": value.at_ms })
-            }).collect();
             let sealed = SealedField::from_key(&row.field).is_some();
             json!({
                 "record": row.record.to_string(), "unit": row.unit.to_string(), "field": row.field,
-                "sealed": sealed, "values": values,
+                "sealed": sealed, "values": conflict_values(&row.values),
             })
         })
         .collect();
     Ok(Json(json!({ "conflicts": views, "next": next })))
+}
+
+/// Each value, who set it and when.
+pub(super) fn conflict_values(values: &[ConflictValue]) -> Vec<Value> {
+    let values = values.iter().map(
+        |value| json!({ "value": scalar(&value.value), "by": value.by.to_string(), "at_ms": value.at_ms }),
+    );
+    values.collect()
 }
 
 /// What can be asked of units.
@@ -222,7 +234,7 @@ pub(super) async fn counts(
     query: Result<Query<CountsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let permit = permit(&reader, query.unit.as_deref())?;
+    let permit = reader.permit(Action::ReadRecords, asked_unit(query.unit.as_deref())?)?;
     let view = asked_view(query.view.as_deref())?;
     let between = between(query.from.as_deref(), query.to.as_deref())?;
     let now_ms = app.clock.now_ms();
@@ -232,26 +244,31 @@ pub(super) async fn counts(
     Ok(Json(json!({ "counts": counted.await? })))
 }
 
-fn asked_view(word: Option<&str>) -> Result<View, ApiError> {
+pub(super) fn asked_view(word: Option<&str>) -> Result<View, ApiError> {
     word.map_or(Ok(View::default()), |word| {
         View::from_word(word).ok_or_else(|| ApiError::parameter("view"))
     })
+}
+
+fn asked_unit(text: Option<&str>) -> Result<Option<UnitId>, ApiError> {
+    text.map(|unit| unit.parse().map_err(|_| ApiError::parameter("unit")))
+        .transpose()
 }
 
 /// Leave to read, and the unit of which only what was under it on its own date is meant.
 ///
 /// As it was, a unit that is no more has something below it again: the permit is for all that is in reach, and holds the
 /// unit itself or it does not exist.
-fn place(
+pub(super) fn place(
     reader: &Reader,
-    unit: Option<&str>,
+    action: Action,
+    unit: Option<UnitId>,
     word: Option<&str>,
 ) -> Result<(Permit<Read>, Option<UnitId>), ApiError> {
     match (asked_view(word)?, unit) {
-        (View::Now, _) | (View::Was, None) => Ok((permit(reader, unit)?, None)),
-        (View::Was, Some(text)) => {
-            let unit = text.parse().map_err(|_| ApiError::parameter("unit"))?;
-            let all = permit(reader, None)?;
+        (View::Now, _) | (View::Was, None) => Ok((reader.permit(action, unit)?, None)),
+        (View::Was, Some(unit)) => {
+            let all = reader.permit(action, None)?;
             if all.units().contains(&unit) {
                 Ok((all, Some(unit)))
             } else {
@@ -259,14 +276,6 @@ fn place(
             }
         }
     }
-}
-
-/// What somebody may not see is answered as if it did not exist.
-fn permit(reader: &Reader, unit: Option<&str>) -> Result<Permit<Read>, ApiError> {
-    let unit: Option<UnitId> = unit
-        .map(|unit| unit.parse().map_err(|_| ApiError::parameter("unit")))
-        .transpose()?;
-    policy::read_records(reader.grants(), &reader.authority.tree, unit).ok_or_else(ApiError::not_found)
 }
 
 fn filter(query: &RecordsQuery) -> Result<Filter, ApiError> {

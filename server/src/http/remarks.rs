@@ -13,18 +13,21 @@ use sync_core::record::RemarkKind;
 use super::ApiError;
 use super::actor::{Reader, Writer};
 use super::given::Given;
-use super::records::{limit, open_cursor, seal_cursor};
+use super::records::{limit, open_cursor, place, seal_cursor};
 use crate::app::App;
-use crate::clock;
+use crate::clock::day_of;
 use crate::policy::Action;
+use crate::realm::RealmError;
 use crate::records;
 use crate::remarks::{self, Filter};
+use crate::units::eras;
 
 /// What can be asked of remarks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     unit: Option<UnitId>,
+    view: Option<String>,
     record: Option<RecordId>,
     #[serde(default)]
     open: bool,
@@ -53,22 +56,31 @@ pub(super) async fn list(
     reader: Reader,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = reader.permit(Action::Hold(Class::Remarks), query.unit)?;
+    let (permit, past_of) = place(
+        &reader,
+        Action::Hold(Class::Remarks),
+        query.unit,
+        query.view.as_deref(),
+    )?;
     let limit = limit(query.limit)?;
     let cursor = query.cursor.as_deref();
     let after = cursor.map(|cursor| open_cursor(cursor).ok_or_else(|| ApiError::parameter("cursor")));
-    let filter = Filter {
+    let mut filter = Filter {
         record: query.record,
         open: query.open,
         after: after.transpose()?,
+        spans: None,
     };
+    let today = day_of(app.clock.now_ms());
     let worker = Arc::clone(&app);
     let (mut rows, words, open) = app
         .store()
         .read(move |conn| {
+            filter.spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
             let rows = remarks::list(conn, &permit, &filter, limit + 1)?;
             let words = remarks::words(conn, &permit, &worker.exchange.ingest.master, &rows)?;
-            Ok::<_, rusqlite::Error>((rows, words, remarks::open_by_unit(conn, &permit)?))
+            let open = remarks::open_by_unit(conn, &permit, filter.spans.as_deref())?;
+            Ok::<_, RealmError>((rows, words, open))
         })
         .await?;
     let more = rows.len() > limit;
@@ -129,7 +141,7 @@ async fn say(
     answers: Option<RecordId>,
     words: Option<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let id = RecordId::from_parts(app.clock.now_ms().unsigned_abs(), clock::random_bits());
+    let id = app.fresh_record();
     let new = NewRemark {
         id,
         unit,

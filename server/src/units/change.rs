@@ -58,7 +58,7 @@ pub enum Change {
         /// Into what, the main successor first; of its level, where it was.
         into: Vec<(UnitId, Part)>,
     },
-    /// A unit with nothing below it ends. Without an heir nobody inherits, and roles held in it end.
+    /// A unit with nothing below it ends. Without an heir what it had is the unit's above it, and roles held in it end.
     Abolish {
         /// Which unit.
         unit: UnitId,
@@ -215,7 +215,11 @@ pub(super) fn apply(tx: &Transaction<'_>, day: Date, change: &Change) -> Result<
             match heir {
                 Some(heir) => pass_on(tx, day, *unit, *heir),
                 None => {
+                    let parent = period_on(tx, *unit, day)?.parent;
                     replace(tx, day, *unit, None)?;
+                    if let Some(parent) = parent {
+                        succeed(tx, *unit, parent, day)?;
+                    }
                     end_roles(tx, *unit, day).map_err(Into::into)
                 }
             }
@@ -234,13 +238,19 @@ fn pass_on(tx: &Transaction<'_>, day: Date, unit: UnitId, heir: UnitId) -> Resul
         replace(tx, day, child, Some(&period))?;
     }
     replace(tx, day, unit, None)?;
-    tx.prepare_cached("INSERT INTO unit_successor (unit, successor, since) VALUES (?, ?, ?)")?
-        .execute(params![unit.to_bytes(), heir.to_bytes(), day.to_string()])?;
+    succeed(tx, unit, heir, day)?;
     for (account, grant) in open_roles(tx, unit, day)? {
         let there = Grant { unit: heir, ..grant };
         realm::grant(tx, account, there, day)?;
     }
     Ok(end_roles(tx, unit, day)?)
+}
+
+/// Writes down who inherits what a unit had that ends.
+fn succeed(tx: &Transaction<'_>, unit: UnitId, heir: UnitId, day: Date) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT INTO unit_successor (unit, successor, since) VALUES (?, ?, ?)")?
+        .execute(params![unit.to_bytes(), heir.to_bytes(), day.to_string()])?;
+    Ok(())
 }
 
 fn create(tx: &Transaction<'_>, day: Date, unit: UnitId, period: &Period) -> Result<(), ChangeError> {

@@ -57,6 +57,39 @@ pub struct NewDirective {
 }
 
 impl NewDirective {
+    /// A directive that is issued as it is written. `earlier` is what it amends, replaces or withdraws.
+    ///
+    /// # Errors
+    /// [`EditError::NotReady`] when it amends another unit's.
+    pub fn new(
+        id: RecordId,
+        unit: UnitId,
+        mut fields: Vec<DraftField>,
+        earlier: Option<(Relation, &Directive)>,
+    ) -> Result<Self, EditError> {
+        let (directive, version) = match earlier {
+            Some((Relation::Amends, earlier)) if earlier.document.unit() != unit => {
+                return Err(EditError::NotReady(board::RELATES_TO.to_owned()));
+            }
+            Some((Relation::Amends, earlier)) => {
+                (earlier.issue.directive, earlier.issue.version.saturating_add(1))
+            }
+            Some((Relation::Replaces | Relation::Withdraws, _)) | None => (id, 1),
+        };
+        fields.retain(|field| !matches!(field, DraftField::Relation(_)));
+        fields.push(DraftField::Relation(
+            earlier.map(|(relation, earlier)| (relation, earlier.id)),
+        ));
+        Ok(Self {
+            id,
+            unit,
+            directive,
+            version,
+            draft: None,
+            fields,
+        })
+    }
+
     /// What issuing a draft makes. `earlier` is the directive that the draft is related to.
     ///
     /// # Errors
@@ -78,35 +111,24 @@ impl NewDirective {
         if draft.targets.is_empty() {
             return missing(board::TARGETS);
         }
-        let (directive, version) = match (draft.relation, earlier) {
-            (Some((relation, record)), Some(earlier)) if earlier.id == record => {
-                let same_unit = earlier.document.unit() == draft.document.unit();
-                match relation {
-                    Relation::Amends if !same_unit => return missing(board::RELATES_TO),
-                    Relation::Amends => (earlier.issue.directive, earlier.issue.version.saturating_add(1)),
-                    Relation::Replaces | Relation::Withdraws => (id, 1),
-                }
-            }
+        let earlier = match (draft.relation, earlier) {
+            (Some((relation, record)), Some(earlier)) if earlier.id == record => Some((relation, earlier)),
             (Some(_), _) => return missing(board::RELATES_TO),
-            (None, _) => (id, 1),
+            (None, _) => None,
         };
+        let fields = vec![
+            DraftField::Number(draft.number.clone()),
+            DraftField::Title(draft.title.clone()),
+            DraftField::Body(draft.body.clone()),
+            DraftField::Urgency(draft.urgency),
+            DraftField::Deadline(draft.deadline_ms),
+            DraftField::Signer(draft.signer.clone()),
+            DraftField::Targets(draft.targets.clone()),
+            DraftField::Asks(draft.asks),
+        ];
         Ok(Self {
-            id,
-            unit: draft.document.unit(),
-            directive,
-            version,
             draft: Some(draft.id),
-            fields: vec![
-                DraftField::Number(draft.number.clone()),
-                DraftField::Title(draft.title.clone()),
-                DraftField::Body(draft.body.clone()),
-                DraftField::Urgency(draft.urgency),
-                DraftField::Deadline(draft.deadline_ms),
-                DraftField::Signer(draft.signer.clone()),
-                DraftField::Targets(draft.targets.clone()),
-                DraftField::Asks(draft.asks),
-                DraftField::Relation(draft.relation),
-            ],
+            ..Self::new(id, draft.document.unit(), fields, earlier)?
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::CryptoRng;
 
 use super::{Replica, ReplicaError, Result, random};
+use crate::document::board;
 use crate::edit::{Edit, EditError, NewAcknowledgement, NewDirective};
 use crate::ids::{Class, RecordId, UnitId};
 use crate::local_store::{ListQuery, LocalStore};
@@ -23,6 +24,8 @@ pub struct Pinned {
     pub due: Due,
     /// Directives of the same unit and year that bear the same number: issued twice without seeing each other.
     pub same_number: Vec<RecordId>,
+    /// Other records of the same version of this directive: amended twice without seeing each other.
+    pub same_version: Vec<RecordId>,
 }
 
 impl<S: LocalStore> Replica<S> {
@@ -49,6 +52,13 @@ impl<S: LocalStore> Replica<S> {
             let namesakes = numbers.entry(directive.number_key()).or_default();
             namesakes.push((directive.issue.directive, directive.id));
         }
+        let mut versions: BTreeMap<_, Vec<RecordId>> = BTreeMap::new();
+        for Directive { issue, id, .. } in &directives {
+            versions
+                .entry((issue.directive, issue.version))
+                .or_default()
+                .push(*id);
+        }
         let mut pinned: Vec<Pinned> = directives
             .into_iter()
             .map(|directive| {
@@ -61,11 +71,16 @@ impl<S: LocalStore> Replica<S> {
                 let namesakes = numbers.get(&directive.number_key()).into_iter().flatten();
                 let others = namesakes.filter(|(of, _)| *of != directive.issue.directive);
                 let same_number = others.map(|(_, id)| *id).collect();
+                let version = (directive.issue.directive, directive.issue.version);
+                let same_version = versions.get(&version).into_iter().flatten();
+                let same_version = same_version.copied().filter(|id| *id != directive.id);
+                let same_version = same_version.collect();
                 Pinned {
                     directive,
                     progress,
                     due,
                     same_number,
+                    same_version,
                 }
             })
             .collect();
@@ -76,7 +91,7 @@ impl<S: LocalStore> Replica<S> {
     /// Issues a draft: it goes to the board as it stands, and never changes again. `id` is the new directive's.
     ///
     /// # Errors
-    /// [`EditError::NotReady`] when something is missing, in conflict, or it was issued before.
+    /// [`EditError::NotReady`] when something is missing, in conflict, it was issued before, or what it is about has ended.
     pub fn issue(
         &mut self,
         draft: RecordId,
@@ -87,17 +102,20 @@ impl<S: LocalStore> Replica<S> {
         let Some(RowChange::Draft(row)) = self.row(draft)? else {
             return Err(EditError::NoSuchRecord(draft).into());
         };
-        if self
-            .issued()?
-            .iter()
-            .any(|directive| directive.draft == Some(draft))
-        {
+        let issued = self.issued()?;
+        if issued.iter().any(|directive| directive.draft == Some(draft)) {
             return Err(EditError::NotReady("draft".to_owned()).into());
         }
         let earlier = match row.relation {
             Some((_, record)) => self.directive(record)?,
             None => None,
         };
+        let ended = |other: &Directive| {
+            other.relation.map(|(_, record)| record) == row.relation.map(|(_, record)| record)
+        };
+        if earlier.is_some() && issued.iter().any(ended) {
+            return Err(EditError::NotReady(board::RELATES_TO.to_owned()).into());
+        }
         let new = NewDirective::of(&row, id, earlier.as_ref())?;
         self.edit(&Edit::IssueDirective(Box::new(new)), now_ms, rng)
             .map(drop)

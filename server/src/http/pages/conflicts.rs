@@ -80,7 +80,7 @@ pub(super) async fn page(
     let (mut rows, labels, names) = app
         .store()
         .read(move |conn| {
-            let rows = records::conflicts(conn, &permit, after.as_ref(), PAGE + 1)?;
+            let rows = records::conflicts(conn, &permit, None, after.as_ref(), PAGE + 1)?;
             let said = rows
                 .iter()
                 .flat_map(|row| row.values.iter().map(|value| value.by));

@@ -126,13 +126,14 @@ pub(super) async fn list(
     let mut found = app
         .store()
         .read(move |conn| {
-            let found = directives::list(conn, &boards, after, PAGE + 1)?.into_iter();
+            let found = directives::list(conn, &boards, None, after, PAGE + 1)?.into_iter();
             let told = found.map(|directive| {
                 let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
                 let board = directives::board(conn, &acks, &directive, &issued_on, &authority.tree)?;
-                let ended = directives::ended_by(conn, directive.id)?.is_some();
-                let doubled = !directives::same_number(conn, &directive)?.is_empty();
-                Ok((directive, Counts::of(&board.units), ended, doubled))
+                let told = directives::told(conn, &authority.tree, directive)?;
+                let doubled = !told.same_number.is_empty() || !told.same_version.is_empty();
+                let counts = Counts::of(&board.units);
+                Ok((told.directive, counts, told.ended_by.is_some(), doubled))
             });
             told.collect::<Result<Vec<_>, RealmError>>()
         })
@@ -172,9 +173,9 @@ pub(super) async fn board(
             };
             let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
             let board = directives::board(conn, &acks, &directive, &issued_on, &authority.tree)?;
-            let ended_by = directives::ended_by(conn, directive.id)?;
-            let same_number = directives::same_number(conn, &directive)?;
-            Ok::<_, RealmError>(Some((directive, issued_on, board, ended_by, same_number)))
+            let told = directives::told(conn, &authority.tree, directive)?;
+            let doubled = [told.same_number, told.same_version].concat();
+            Ok::<_, RealmError>(Some((told.directive, issued_on, board, told.ended_by, doubled)))
         })
         .await?;
     let (directive, issued_on, board, ended_by, same_number) = found.ok_or_else(ApiError::not_found)?;

@@ -13,7 +13,7 @@ use sync_core::ids::{Class, RecordId, UnitId};
 use sync_core::record::{Asks, Relation, Urgency};
 
 use super::super::ApiError;
-use super::super::directives::{NewIssue, NewRelation, NewTarget, issue_as};
+use super::super::directives::{NamedRelation, NamedTarget, Words, issue_as};
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::render;
@@ -109,8 +109,8 @@ pub(super) async fn issue(State(app): State<Arc<App>>, filled: Filled<Typed>) ->
     if found.is_some() {
         return Ok(done());
     }
-    let issued = match typed.clone().new_issue() {
-        Ok(new) => issue_as(&app, &visitor.reader, id, new).await,
+    let issued = match typed.clone().words() {
+        Ok(words) => issue_as(&app, &visitor.reader, id, &words).await,
         Err(error) => Err(error),
     };
     match issued {
@@ -240,34 +240,33 @@ async fn prefilled(app: &App, visitor: &Visitor, typed: Typed, record: RecordId)
 }
 
 impl Typed {
-    fn new_issue(self) -> Result<NewIssue, ApiError> {
+    fn words(self) -> Result<Words, ApiError> {
         let relation = earlier(&self)?;
         let unit = |text: &str, name| text.parse::<UnitId>().map_err(|_| ApiError::parameter(name));
         let deadline = (!self.deadline.is_empty()).then(|| instant(&self.deadline));
         let targets = self.target.iter().map(|target| {
-            Ok(NewTarget {
+            Ok(NamedTarget {
                 unit: unit(target, "targets")?,
                 reach: None,
             })
         });
-        Ok(NewIssue {
-            unit: unit(&self.unit, "unit")?,
-            targets: targets.collect::<Result<_, ApiError>>()?,
-            number: self.number.trim().to_owned(),
-            title: self.title.trim().to_owned(),
-            // Browsers send line ends as two characters.
-            body: Some(self.body.replace("\r\n", "\n")).filter(|body| !body.trim().is_empty()),
-            urgency: self.urgency,
-            deadline_ms: deadline.transpose()?,
-            signer: self.signer.trim().to_owned(),
-            levels: Vec::new(),
-            roles: Vec::new(),
-            asks: self.asks,
-            relation: relation.map(|(kind, directive)| NewRelation {
-                kind: kind.code().to_owned(),
-                directive,
-            }),
+        let relation = relation.map(|(kind, directive)| NamedRelation {
+            kind: kind.code().to_owned(),
+            directive,
+        });
+        Ok(Words {
+            unit: Some(unit(&self.unit, "unit")?),
+            targets: Some(targets.collect::<Result<_, ApiError>>()?),
+            number: Some(Some(self.number)),
+            title: Some(self.title),
+            body: Some(Some(self.body)),
+            urgency: Some(self.urgency),
+            deadline_ms: Some(deadline.transpose()?),
+            signer: Some(Some(self.signer)),
+            asks: Some(self.asks),
+            relation: Some(relation),
             secrecy: Some(self.secrecy).filter(|degree| !degree.is_empty()),
+            ..Words::default()
         })
     }
 }
