@@ -77,7 +77,12 @@ impl Commune {
     }
 
     fn holds(&self) {
-        let report = self.office.app.store().read_blocking(verify).unwrap();
+        let report = self
+            .office
+            .app
+            .store()
+            .read_blocking(|conn| verify(conn, &self.office.app.exchange.ingest.master))
+            .unwrap();
         assert_eq!(report.problems, []);
     }
 }

@@ -35,4 +35,5 @@ mod protocol_document;
 mod quarantine;
 mod refusals;
 mod restore;
+mod search;
 mod verification;

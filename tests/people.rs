@@ -395,7 +395,11 @@ fn the_catalogue_of_the_table_reaches_every_phone_as_a_document() {
     );
     phone.sync(&office);
     assert!(!phone.replica.status().diverged);
-    let report = office.app.store().read_blocking(verify).unwrap();
+    let report = office
+        .app
+        .store()
+        .read_blocking(|conn| verify(conn, &office.app.exchange.ingest.master))
+        .unwrap();
     assert_eq!((report.problems.len(), report.changes), (0, 3));
     // What people send under the server's name is not taken.
     assert_eq!(office.count("SELECT count(DISTINCT device) FROM entry"), 1);

@@ -177,7 +177,10 @@ fn a_backup_is_of_one_moment_while_phones_deliver() {
     });
     for backup in backups {
         let store = langso_server::store::Store::open(&backup).unwrap();
-        let report = store.read_blocking(langso_server::verify::verify).unwrap();
+        let master = &world.server().ingest.master;
+        let report = store
+            .read_blocking(|conn| langso_server::verify::verify(conn, master))
+            .unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
     }
 }

@@ -51,6 +51,20 @@ fn whatever_does_not_follow_from_the_log_is_found() {
         ),
         ("DELETE FROM daily", rows("daily", 2, 0)),
         (
+            "DELETE FROM search_record WHERE id = (SELECT min(id) FROM search_record)",
+            Fault::Search,
+        ),
+        (
+            "DELETE FROM search WHERE rowid = (SELECT max(id) FROM search_record)",
+            Fault::Search,
+        ),
+        (
+            "INSERT INTO search (rowid, tokens) VALUES (7, 'f')",
+            Fault::Search,
+        ),
+        ("UPDATE assistance SET category = 'khac'", Fault::Search),
+        ("UPDATE search_record SET id = id + (1 << 21)", Fault::Search),
+        (
             "UPDATE daily SET people = people + 1 WHERE outcome = 'hoan_thanh'",
             rows("daily", 1, 1),
         ),
@@ -100,8 +114,13 @@ fn whatever_does_not_follow_from_the_log_is_found() {
 #[test]
 fn rows_are_derived_again_from_the_log() {
     let world = lived_in();
-    world.tamper("DELETE FROM conflict; DELETE FROM daily; DELETE FROM assistance WHERE outcome = 'hoan_thanh'; UPDATE assistance SET people = 9");
+    world.tamper("DELETE FROM conflict; DELETE FROM daily; DELETE FROM search; DELETE FROM assistance WHERE outcome = 'hoan_thanh'; UPDATE assistance SET people = 9");
     assert!(!world.verify().problems.is_empty());
-    assert_eq!(world.server().store.write_blocking(rebuild).unwrap(), 1);
+    let master = world.server().ingest.master.clone();
+    let rebuilt = world
+        .server()
+        .store
+        .write_blocking(move |tx| rebuild(tx, &master));
+    assert_eq!(rebuilt.unwrap(), 1);
     assert_eq!(world.verify().problems, []);
 }

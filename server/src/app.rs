@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use sync_core::edit::Edit;
 use sync_core::ids::{AccountId, DeviceId, Month, RealmId};
 use sync_core::protocol::ScopeSet;
+use sync_core::seal::MasterKey;
 use sync_core::signature::DeviceKey;
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,7 @@ use crate::publish::Published;
 use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
 use crate::replica::{ServerEditError, ServerReplica};
+use crate::search::{self, Blinder};
 use crate::session::Attempts;
 use crate::store::{OpenError, Store, WriteError};
 use crate::token::Tokens;
@@ -221,6 +223,7 @@ impl App {
         let (store, keys) = open_data(&config.data)?;
         let info = store.read_blocking(realm::info)?;
         let authority = store.read_blocking(|conn| load_authority(conn, day_of(clock.now_ms())))?;
+        index_missing(&store, &keys.master)?;
         let ingest = Arc::new(Ingest {
             realm: info.id,
             master: keys.master,
@@ -348,6 +351,20 @@ impl App {
             tracing::warn!(%error, "presence was not written");
         }
     }
+}
+
+/// A store from before records were indexed gets its index, once.
+fn index_missing(store: &Store, master: &MasterKey) -> Result<(), OpenAppError> {
+    if !store
+        .read_blocking(search::index::is_missing)
+        .map_err(RealmError::from)?
+    {
+        return Ok(());
+    }
+    let blinder = Blinder::of(master);
+    store
+        .write_blocking(move |tx| search::index::rebuild(tx, &blinder))
+        .map_err(|error: WriteError<rusqlite::Error>| OpenAppError::Failed(error.to_string()))
 }
 
 fn load_authority(conn: &Connection, day: Date) -> Result<Authority, RealmError> {

@@ -208,7 +208,8 @@ async fn summarise(
     differences.extend(answered.differences);
     let data = data.to_owned();
     let report = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-        Ok(open_data(&data)?.0.read_blocking(verify)?)
+        let (store, keys) = open_data(&data)?;
+        Ok(store.read_blocking(|conn| verify(conn, &keys.master))?)
     });
     let report = report.await??;
     let sum = |of: fn(&Played) -> usize| played.iter().map(of).sum();

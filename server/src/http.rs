@@ -18,6 +18,7 @@ mod people;
 mod quarantine;
 mod records;
 mod remarks;
+mod search;
 mod sync;
 mod units;
 
@@ -126,6 +127,8 @@ pub fn routes() -> Vec<Route> {
         post("/v1/quarantine/{id}/discard", Reader, quarantine::discard),
         post("/v1/quarantine/{id}/release", Reader, quarantine::release),
         get("/v1/records", Reader, records::records),
+        post("/v1/records/search", Reader, search::records),
+        get("/v1/search", Reader, search::names),
         post("/v1/sync", Device, sync::sync).up_to(limits::REQUEST_BYTES),
         post("/v1/token", Anybody, auth::token),
         get("/v1/units", Reader, records::units),

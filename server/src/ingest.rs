@@ -10,6 +10,7 @@ mod judge;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rusqlite::Transaction;
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId};
 use sync_core::projection::RowChange;
 use sync_core::protocol::{Batch, Receipt};
@@ -23,6 +24,7 @@ use crate::log::{self, Append, AppendError};
 use crate::policy::Access;
 use crate::quarantine::{self, Decision, Kept};
 use crate::rows;
+use crate::search::{self, Blinder};
 use crate::store::{Store, WriteError, is_full};
 use crate::workers::Workers;
 
@@ -160,7 +162,8 @@ impl Ingest {
             });
             let (judged, mut held) = judging.await.map_err(|_| IngestError::Abandoned)?;
             let judged = judged?;
-            let written = write(store, judged, now_ms, way).await;
+            let blinder = Blinder::of(&self.master);
+            let written = write(store, judged, (now_ms, way), blinder).await;
             match &written {
                 Ok(delivered) => committed(&delivered.advances),
                 // The documents went ahead of the log: they are loaded again when they are needed.
@@ -188,8 +191,8 @@ impl Ingest {
 async fn write(
     store: &Store,
     judged: Judged,
-    now_ms: i64,
-    way: &Way,
+    (now_ms, way): (i64, &Way),
+    blinder: Blinder,
 ) -> Result<Delivered, WriteError<AppendError>> {
     let release = match way {
         Way::Released { id, by } if judged.verdicts.iter().all(Verdict::is_in) => Some((*id, by.clone())),
@@ -212,6 +215,7 @@ async fn write(
                     Verdict::Write(plan, changes) => {
                         let appended = log::append(tx, &plan)?;
                         rows::put(tx, appended.advance.row, &changes)?;
+                        index(tx, &blinder, &changes)?;
                         let (from, to) = (appended.first, appended.advance.last);
                         delivered.receipts.push(Receipt::Durable { from, to });
                         delivered.own.push((from, to));
@@ -225,6 +229,17 @@ async fn write(
             Ok(delivered)
         })
         .await
+}
+
+/// What records are found by follows their rows.
+fn index(tx: &Transaction<'_>, blinder: &Blinder, changes: &[RowChange]) -> rusqlite::Result<()> {
+    changes.iter().try_for_each(|change| match change {
+        RowChange::Assistance(row) => search::index::put(tx, blinder, row.id),
+        RowChange::Draft(_)
+        | RowChange::Directive(_)
+        | RowChange::Acknowledgement(_)
+        | RowChange::Remark(_) => Ok(()),
+    })
 }
 
 impl Verdict {

@@ -41,6 +41,7 @@ pub mod remarks;
 pub mod replica;
 pub mod restore;
 pub mod rows;
+pub mod search;
 pub mod serve;
 pub mod session;
 pub mod snapshots;

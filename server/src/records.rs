@@ -126,7 +126,7 @@ pub struct PhoneRow {
     pub unsent: Option<u32>,
 }
 
-const COLUMNS: &str = "a.record, a.unit, a.occurred_at, a.category, a.procedure, a.channel, a.outcome, a.people, \
+pub(crate) const COLUMNS: &str = "a.record, a.unit, a.occurred_at, a.category, a.procedure, a.channel, a.outcome, a.people, \
                        a.minutes, a.satisfaction, a.recorded_by, a.device, a.recorded_at, a.retracted_reason, \
                        a.retracted_by, a.retracted_at, a.citizen_name, a.citizen_phone, a.citizen_id, a.note, \
                        a.unknown, a.document, (SELECT count(*) FROM conflict c WHERE c.record = a.record)";
@@ -205,7 +205,7 @@ pub(crate) fn condition(permit: &Permit<Read>, filter: &Filter) -> (String, Vec<
     (wheres, values)
 }
 
-fn record_row(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
+pub(crate) fn record_row(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
     let mut sealed = BTreeMap::new();
     for (field, column) in SealedField::ALL.into_iter().zip(16..) {
         if let Some(bytes) = row.get::<_, Option<Vec<u8>>>(column)? {
@@ -245,18 +245,18 @@ fn record_row(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
 ///
 /// # Errors
 /// The store's.
-pub fn personal(
+pub fn personal<'a>(
     conn: &Connection,
     permit: &Permit<Read>,
     master: &MasterKey,
-    rows: &[RecordRow],
+    rows: impl IntoIterator<Item = &'a RecordRow>,
 ) -> rusqlite::Result<Vec<BTreeMap<SealedField, String>>> {
     if !permit.personal() {
-        return Ok(rows.iter().map(|_| BTreeMap::new()).collect());
+        return Ok(rows.into_iter().map(|_| BTreeMap::new()).collect());
     }
     let mut documents: BTreeMap<i64, DocumentId> = BTreeMap::new();
     let mut find = conn.prepare_cached("SELECT wrapped FROM record_key WHERE record = ?")?;
-    rows.iter()
+    rows.into_iter()
         .map(|row| {
             let document = match documents.get(&row.document) {
                 Some(document) => *document,

@@ -13,6 +13,7 @@ use sync_core::document::Document;
 use sync_core::ids::{ChangeHash, DocumentId, RealmId};
 use sync_core::preflight::chunk_hash;
 use sync_core::projection::project_all;
+use sync_core::seal::MasterKey;
 use sync_core::signature::BatchStatement;
 
 use crate::aggregates;
@@ -21,6 +22,7 @@ use crate::exchange::index::LogIndex;
 use crate::log::{self, Entry, ReplayError};
 use crate::realm::{self, RealmError};
 use crate::rows;
+use crate::search::{self, Blinder};
 
 /// What was compared, and what did not fit.
 #[derive(Debug, Default)]
@@ -77,6 +79,9 @@ pub enum Fault {
     /// A snapshot that is not what its changes make.
     #[error("the snapshot is not what the changes up to its position make")]
     Snapshot,
+    /// Records are found by something else than what they say.
+    #[error("the index of the search is not that of the records")]
+    Search,
     /// Rows that are missing, or that do not follow.
     #[error("{table}: {missing} rows missing or different, {extra} rows that do not follow from the log")]
     Rows {
@@ -112,11 +117,11 @@ pub enum VerifyError {
     Replay(DocumentId, #[source] ReplayError),
 }
 
-/// Replays every document and compares everything that follows from the log.
+/// Replays every document and compares everything that follows from the log. The key opens what records are found by.
 ///
 /// # Errors
 /// [`VerifyError`] when the store cannot be read at all; what does not fit is in the report.
-pub fn verify(conn: &Connection) -> Result<Report, VerifyError> {
+pub fn verify(conn: &Connection, master: &MasterKey) -> Result<Report, VerifyError> {
     let tx = conn.unchecked_transaction()?;
     let expected = Connection::open_in_memory()?;
     expected.execute_batch("PRAGMA foreign_keys = OFF")?;
@@ -134,6 +139,12 @@ pub fn verify(conn: &Connection) -> Result<Report, VerifyError> {
         verifier.document(advance.document, advance.row)?;
     }
     verifier.sums()?;
+    if !search::index::is_whole(&tx, &Blinder::of(master))? {
+        verifier.report.problems.push(Problem {
+            document: None,
+            fault: Fault::Search,
+        });
+    }
     verifier.strays()?;
     Ok(verifier.report)
 }
@@ -142,7 +153,7 @@ pub fn verify(conn: &Connection) -> Result<Report, VerifyError> {
 ///
 /// # Errors
 /// [`VerifyError`]; the caller rolls back.
-pub fn rebuild(tx: &Transaction<'_>) -> Result<u64, VerifyError> {
+pub fn rebuild(tx: &Transaction<'_>, master: &MasterKey) -> Result<u64, VerifyError> {
     rows::clear(tx)?;
     let documents = log::documents(tx)?;
     for advance in &documents {
@@ -151,6 +162,7 @@ pub fn rebuild(tx: &Transaction<'_>) -> Result<u64, VerifyError> {
             .map_err(|error| VerifyError::Replay(advance.document, error))?;
         rows::put(tx, advance.row, &project_all(&document))?;
     }
+    search::index::rebuild(tx, &Blinder::of(master))?;
     Ok(documents.len() as u64)
 }
 

@@ -329,7 +329,10 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
     assert_eq!(late.len(), 10, "in time, and heard of afterwards");
     assert_eq!(board["to_call"].as_array().unwrap().len(), 65);
     assert_eq!(written_ms, board["directive"]["issued_at_ms"].as_i64().unwrap());
-    let report = app.store().read_blocking(verify).unwrap();
+    let report = app
+        .store()
+        .read_blocking(|conn| verify(conn, &app.exchange.ingest.master))
+        .unwrap();
     assert_eq!(report.problems, []);
 
     // The file proves it; then one word is forged in the database, and exactly that one is found.

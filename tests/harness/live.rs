@@ -288,7 +288,11 @@ impl Village {
         self.sync(0);
         self.sync(1);
         assert_eq!(self.rows(0), self.rows(1));
-        let report = self.app.store().read_blocking(verify).unwrap();
+        let report = self
+            .app
+            .store()
+            .read_blocking(|conn| verify(conn, &self.app.exchange.ingest.master))
+            .unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
         let document = self.document();
         let loaded = Document::load(self.id(), &document.save()).unwrap();

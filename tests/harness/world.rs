@@ -199,7 +199,11 @@ impl World {
 
     /// What `langso verify` finds.
     pub fn verify(&self) -> Report {
-        self.server().store.read_blocking(verify).unwrap()
+        let master = &self.server().ingest.master;
+        self.server()
+            .store
+            .read_blocking(|conn| verify(conn, master))
+            .unwrap()
     }
 
     /// Does something to the store that no server would do.

@@ -47,6 +47,8 @@ pub enum Act {
     TokenKeyRotated,
     /// A quarantined batch was released or discarded.
     QuarantineJudged,
+    /// Citizens' data was searched.
+    PersonalSearched,
     /// Data left the system by an export.
     Exported,
     /// A backup was made.
@@ -57,7 +59,7 @@ pub enum Act {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Act; 25] = [
+    pub const ALL: [Act; 26] = [
         Act::UnitsImported,
         Act::UnitsReformed,
         Act::UnitChanged,
@@ -80,6 +82,7 @@ impl Act {
         Act::DeviceLost,
         Act::TokenKeyRotated,
         Act::QuarantineJudged,
+        Act::PersonalSearched,
         Act::Exported,
         Act::BackedUp,
         Act::Restored,
@@ -110,6 +113,7 @@ impl Act {
             Act::DeviceLost => "device_lost",
             Act::TokenKeyRotated => "token_key_rotated",
             Act::QuarantineJudged => "quarantine_judged",
+            Act::PersonalSearched => "personal_searched",
             Act::Exported => "exported",
             Act::BackedUp => "backed_up",
             Act::Restored => "restored",

@@ -29,8 +29,8 @@ pub struct Rebuild {
 
 impl Verify {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let (store, _) = open_data(self.data.existing()?)?;
-        let report = store.read_blocking(verify)?;
+        let (store, keys) = open_data(self.data.existing()?)?;
+        let report = store.read_blocking(|conn| verify(conn, &keys.master))?;
         let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         if self.json {
             say(json!({
@@ -59,9 +59,9 @@ impl Verify {
 impl Rebuild {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let _lock = lock(self.data.existing()?).context("the server must not be running")?;
-        let (store, _) = open_data(&self.data.path)?;
+        let (store, keys) = open_data(&self.data.path)?;
         let documents = store
-            .write_blocking(rebuild)
+            .write_blocking(move |tx| rebuild(tx, &keys.master))
             .map_err(|error: WriteError<VerifyError>| anyhow::anyhow!("{error}"))?;
         say(format_args!("{documents} documents: rows derived again"));
         Ok(ExitCode::SUCCESS)

@@ -22,6 +22,7 @@ use crate::clock::{day_of, midnight_ms};
 use crate::policy::{Action, Permit, Read};
 use crate::realm::{self, RealmError};
 use crate::records::{self, Filter, RecordRow};
+use crate::search::{self, Blinder, Depth, Found, NoWords, Place, Words};
 use crate::units::eras::{self, View};
 
 /// Most rows of a page, and how many come without a wish.
@@ -40,8 +41,9 @@ pub(super) struct RecordsQuery {
     outcome: Option<String>,
     retracted: Option<bool>,
     include: Option<String>,
+    q: Option<String>,
     cursor: Option<String>,
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
 }
 
 /// One record.
@@ -83,47 +85,144 @@ pub(super) async fn records(
     query: Result<Query<RecordsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let unit = asked_unit(query.unit.as_deref())?;
-    let (permit, past_of) = place(&reader, Action::ReadRecords, unit, query.view.as_deref())?;
-    let wants_personal = match query.include.as_deref() {
-        None => false,
-        Some("personal") if permit.personal() => true,
-        Some("personal") => return Err(ApiError::new(StatusCode::FORBIDDEN, "personal_denied")),
-        Some(_) => return Err(ApiError::parameter("include")),
-    };
-    let mut filter = filter(&query)?;
-    let limit = limit(query.limit)?;
-    let worker = Arc::clone(&app);
+    let asked = Asked::of(&reader, &query)?;
+    // What stands in an address is no citizen's name: words are looked for in what is clear.
+    let (told, _) = page(&app, asked, Reach::Clear, limit(query.limit)?).await?;
+    Ok(Json(told))
+}
+
+/// In what words are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// In what is clear.
+    Clear,
+    /// In citizens' data as well.
+    Personal,
+}
+
+/// What was asked of records, understood and permitted.
+pub(super) struct Asked {
+    /// For whom.
+    pub(super) permit: Permit<Read>,
+    /// Only what was under this unit on its own date.
+    pub(super) past_of: Option<UnitId>,
+    /// Which.
+    pub(super) filter: Filter,
+    /// What they say.
+    pub(super) words: Option<Words>,
+    /// Whether citizens' data is to be told.
+    pub(super) personal: bool,
+    after: Option<Place>,
+}
+
+impl Asked {
+    /// # Errors
+    /// What cannot be understood, or may not be told.
+    pub(super) fn of(reader: &Reader, query: &RecordsQuery) -> Result<Self, ApiError> {
+        let (permit, past_of) = place(
+            reader,
+            Action::ReadRecords,
+            asked_unit(query.unit.as_deref())?,
+            query.view.as_deref(),
+        )?;
+        let personal = match query.include.as_deref() {
+            None => false,
+            Some("personal") if permit.personal() => true,
+            Some("personal") => return Err(personal_denied()),
+            Some(_) => return Err(ApiError::parameter("include")),
+        };
+        let words = query.q.as_deref().map(Words::of).transpose();
+        let words = words.map_err(|NoWords| ApiError::parameter("q"))?;
+        let (mut filter, mut after) = (filter(query)?, None);
+        match (query.cursor.as_deref(), &words) {
+            (None, _) => {}
+            (Some(cursor), None) => filter.after = Some(open_cursor(cursor).ok_or_else(bad_cursor)?),
+            (Some(cursor), Some(_)) => after = Some(Place::open(cursor).ok_or_else(bad_cursor)?),
+        }
+        Ok(Self {
+            permit,
+            past_of,
+            filter,
+            words,
+            personal,
+            after,
+        })
+    }
+}
+
+pub(super) fn personal_denied() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "personal_denied")
+}
+
+/// One page of records, and how many there are on it.
+pub(super) async fn page(
+    app: &Arc<App>,
+    asked: Asked,
+    reach: Reach,
+    limit: usize,
+) -> Result<(Value, usize), ApiError> {
+    let worker = Arc::clone(app);
     let today = day_of(app.clock.now_ms());
     let (mut rows, personal) = app
         .store()
         .read(move |conn| {
-            filter.spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
-            let rows = records::list(conn, &permit, &filter, limit + 1)?;
-            let personal = match wants_personal {
-                true => Some(records::personal(
-                    conn,
-                    &permit,
-                    &worker.exchange.ingest.master,
-                    &rows,
-                )?),
-                false => None,
+            let spans = asked.past_of.map(|unit| eras::spans(conn, today, unit));
+            let filter = Filter {
+                spans: spans.transpose()?,
+                ..asked.filter
             };
+            let master = &worker.exchange.ingest.master;
+            let rows = match &asked.words {
+                None => listed(records::list(conn, &asked.permit, &filter, limit + 1)?),
+                Some(words) => {
+                    let blinder = Blinder::of(master);
+                    let depth = match reach {
+                        Reach::Clear => Depth::Clear,
+                        Reach::Personal => Depth::Personal(&blinder),
+                    };
+                    let query = (words, depth);
+                    found(search::records(
+                        conn,
+                        &asked.permit,
+                        query,
+                        &filter,
+                        asked.after,
+                        limit + 1,
+                    )?)
+                }
+            };
+            let clear = |rows: &[(RecordRow, String)]| {
+                records::personal(conn, &asked.permit, master, rows.iter().map(|(row, _)| row))
+            };
+            let personal = if asked.personal { Some(clear(&rows)?) } else { None };
             Ok::<_, RealmError>((rows, personal))
         })
         .await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|row| seal_cursor(row.occurred_at_ms, &row.id.to_bytes()));
+    let next = rows.last().filter(|_| more).map(|(_, cursor)| cursor.clone());
     let mut personal = personal.map(Vec::into_iter);
     let views: Vec<RecordView> = rows
         .into_iter()
-        .map(|row| view(row, personal.as_mut().and_then(Iterator::next)))
+        .map(|(row, _)| view(row, personal.as_mut().and_then(Iterator::next)))
         .collect();
-    Ok(Json(json!({ "records": views, "next": next })))
+    let count = views.len();
+    Ok((json!({ "records": views, "next": next }), count))
+}
+
+fn listed(rows: Vec<RecordRow>) -> Vec<(RecordRow, String)> {
+    let with_cursor = |row: RecordRow| {
+        let cursor = seal_cursor(row.occurred_at_ms, &row.id.to_bytes());
+        (row, cursor)
+    };
+    rows.into_iter().map(with_cursor).collect()
+}
+
+fn found(found: Vec<Found>) -> Vec<(RecordRow, String)> {
+    found
+        .into_iter()
+        .map(|found| (found.row, found.place.seal()))
+        .collect()
 }
 
 /// What can be asked of conflicts.
@@ -280,18 +379,13 @@ pub(super) fn place(
 
 fn filter(query: &RecordsQuery) -> Result<Filter, ApiError> {
     let (from_ms, until_ms) = between(query.from.as_deref(), query.to.as_deref())?;
-    let after = query
-        .cursor
-        .as_deref()
-        .map(|cursor| open_cursor(cursor).ok_or_else(bad_cursor))
-        .transpose()?;
     Ok(Filter {
         from_ms,
         until_ms,
         category: query.category.clone(),
         outcome: query.outcome.clone(),
         retracted: query.retracted,
-        after,
+        after: None,
         spans: None,
     })
 }

@@ -108,6 +108,17 @@ impl MasterKey {
     /// A wrapped record key's length in bytes.
     pub const WRAPPED_BYTES: usize = 32 + cipher::TAG_BYTES;
 
+    /// A key for another purpose than wrapping: HKDF-SHA256 without salt over this key; info is the purpose, which names
+    /// a version. It tells nothing of the master key, nor of a key for any other purpose.
+    pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        let mut key = [0; 32];
+        #[expect(clippy::expect_used, reason = "HKDF-SHA256 yields up to 8,160 bytes")]
+        Hkdf::<Sha256>::new(None, &self.0)
+            .expand(purpose, &mut key)
+            .expect("32 bytes are within HKDF's limit");
+        key
+    }
+
     /// Wraps a record's key for storage: [`Self::WRAPPED_BYTES`] bytes, the same for the same key and record.
     pub fn wrap(&self, key: &RecordKey, record: RecordId) -> Vec<u8> {
         cipher::encrypt(&self.0, &wrap_data(record), &key.0)
@@ -175,6 +186,19 @@ mod tests {
         for cut in [&[][..], &wrapped[..47], &[wrapped.clone(), vec![0]].concat()] {
             assert_eq!(master.unwrap_key(cut, record(1)), Err(SealError::Damaged));
         }
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_follows_from_the_master_key_for_ever() {
+        let master = MasterKey::from_bytes([1; 32]);
+        assert_eq!(
+            HEXLOWER.encode(&master.derive(b"langso-search-1")),
+            "2281859ac47974f2731e1fdbab9005e6c3c773c60e2f528c7187ef7aa7967148"
+        );
+        assert_ne!(
+            master.derive(b"langso-search-1"),
+            master.derive(b"langso-search-2")
+        );
     }
 
     #[test]
