@@ -34,6 +34,8 @@ const CALLERS: [&str; 9] = [
 /// What a caller sends.
 enum Sends {
     Nothing,
+    /// Nothing, and hears as long as there is something to hear.
+    Listens,
     Json(&'static str),
     Form(&'static str),
     Exchange,
@@ -372,6 +374,10 @@ fn every_route_answers_every_caller_as_the_table_says() {
             n += 1;
             let status = match &row.sends {
                 Sends::Nothing => office.get(&path, by_session).status,
+                Sends::Listens => {
+                    let request = office.request(row.method, &path, by_session);
+                    office.status(request.body(Body::empty()).unwrap())
+                }
                 Sends::Json(body) => {
                     let body = filled(body).replace("{n}", &n.to_string());
                     let body = serde_json::from_str(&body).unwrap();

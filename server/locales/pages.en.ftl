@@ -160,3 +160,36 @@ field-asks = Asks
 field-targets = For
 field-relation = Related to
 field-issued = Issued
+
+way-charts = Charts
+complete = { $synced } of { $all } hamlets have synced since { $since }.
+live-on = The page updates by itself
+live-off = Not connected: the numbers may be old. Please load the page again.
+period = Period
+period-today = Today
+period-week = This week
+period-month = This month
+overview-active = hamlets recorded something within 7 days
+overview-silent = hamlets silent for more than 7 days
+overview-directives = directives in force
+overview-remarks = remarks waiting for an answer
+overview-quarantine = batches waiting for a decision
+overview-month = This month by commune and hamlet
+chart-trend = Assistances by day
+chart-trend-of = Day
+chart-category = By category
+chart-category-of = Category
+chart-commune = By commune
+chart-commune-of = Commune
+chart-satisfaction = Satisfaction
+chart-satisfaction-of = Stars
+chart-most = { $total } assistances in all; most: { $name } with { $n }.
+chart-days = Assistances of each day in the hamlets of { $unit }, from { $from } to { $to }; the darker the more.
+chart-numbers = Show the numbers
+chart-hamlets = Each hamlet, each day
+stars = { $n ->
+    [one] 1 star
+   *[other] { $number } stars
+ }
+column-records = Assistances
+column-day = Day

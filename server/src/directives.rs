@@ -152,6 +152,20 @@ pub fn told(conn: &Connection, tree: &Tree, directive: Directive) -> rusqlite::R
     })
 }
 
+/// How many directives of the permit's units are in force.
+///
+/// # Errors
+/// The store's.
+pub fn in_force(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<u64> {
+    let (wheres, values) = within(permit);
+    let sql = format!(
+        "SELECT count(*) FROM directive d WHERE {wheres}
+           AND relation IS NOT 'withdraws' AND NOT EXISTS (SELECT 1 FROM directive e WHERE e.relates_to = d.record)"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    statement.query_row(params_from_iter(values), |row| row.get(0))
+}
+
 /// What was issued from a draft.
 ///
 /// # Errors

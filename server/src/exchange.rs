@@ -22,12 +22,13 @@ use sync_core::protocol::{
 use crate::clock;
 use crate::documents::Documents;
 use crate::ingest::{Ingest, IngestError, Sender, Way};
+use crate::live::Live;
 use crate::metrics;
 use crate::quarantine;
 use crate::realm;
 use crate::store::Store;
 use cursor::{Cursor, InvalidCursor, SetId};
-use index::LogIndex;
+use index::{Advance, LogIndex};
 pub use presence::Presence;
 use pull::Page;
 
@@ -50,6 +51,8 @@ pub struct Exchange {
     pub cursor_key: [u8; 32],
     /// When each device was last here.
     pub presence: Presence,
+    /// Pages that are open.
+    pub live: Live,
     /// Scope sets that cursors name.
     sets: RwLock<HashMap<SetId, ScopeSet>>,
 }
@@ -99,6 +102,7 @@ impl Exchange {
             epoch: RwLock::new(epoch),
             cursor_key,
             presence: Presence::default(),
+            live: Live::default(),
             sets: RwLock::default(),
         })
     }
@@ -291,10 +295,7 @@ impl Exchange {
             batches,
             now_ms,
             &Way::Delivered,
-            |advances| {
-                let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-                advances.iter().for_each(|advance| index.advance(advance));
-            },
+            |advances| self.advanced(advances),
         );
         match delivered.await {
             Ok(delivered) => {
@@ -304,6 +305,15 @@ impl Exchange {
             Err(IngestError::Busy) => Err(ExchangeError::Busy),
             Err(IngestError::Full) => Err(ExchangeError::Full),
             Err(error) => Err(ExchangeError::Internal(error.to_string())),
+        }
+    }
+
+    /// Documents have changed, on disk, and nobody else can change them yet.
+    fn advanced(&self, advances: &[Advance]) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for advance in advances {
+            index.advance(advance);
+            self.live.tell(advance.document);
         }
     }
 

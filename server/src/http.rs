@@ -34,6 +34,7 @@ use axum::response::Response;
 use axum::routing::{self, MethodRouter};
 use sync_core::protocol::limits;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 use ulid::Ulid;
 
@@ -159,6 +160,12 @@ fn post<T: 'static>(path: &'static str, who: Who, handler: impl Handler<T, Arc<A
 }
 
 impl Route {
+    /// With answers that are compressed for who can read that.
+    fn compressed(mut self) -> Self {
+        self.handler = self.handler.layer(CompressionLayer::new());
+        self
+    }
+
     /// With bodies of up to so many bytes.
     fn up_to(mut self, bytes: usize) -> Self {
         self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));

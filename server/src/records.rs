@@ -9,7 +9,6 @@ use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
 use sync_core::record::{ConflictValue, Scalar};
 use sync_core::seal::{MasterKey, SealedField, open};
 
-use crate::aggregates::{self, Days};
 use crate::log;
 use crate::policy::{Permit, Read};
 
@@ -94,19 +93,6 @@ pub struct ConflictRow {
     pub field: String,
     /// The values; the one shown meanwhile first.
     pub values: Vec<ConflictValue>,
-}
-
-/// Sums of one unit.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    /// Records that were not taken back.
-    pub records: u64,
-    /// People helped in them.
-    pub people: u64,
-    /// Records that were taken back.
-    pub retracted: u64,
-    /// Fields in conflict.
-    pub conflicts: u64,
 }
 
 /// One phone.
@@ -365,29 +351,23 @@ pub fn conflicts(
     rows.collect()
 }
 
-/// Sums by unit.
+/// How many fields are in conflict, by unit.
 ///
 /// # Errors
 /// The store's.
-pub fn totals(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTreeMap<UnitId, Totals>> {
-    let mut totals: BTreeMap<UnitId, Totals> = BTreeMap::new();
-    for (unit, sums) in aggregates::by_unit(conn, permit, &Days::default())? {
-        let unit = totals.entry(unit).or_default();
-        (unit.records, unit.people, unit.retracted) = (sums.records, sums.people, sums.retracted);
-    }
+pub fn conflicts_by_unit(
+    conn: &Connection,
+    permit: &Permit<Read>,
+) -> rusqlite::Result<BTreeMap<UnitId, u64>> {
     let (wheres, values) = within("unit", permit);
     let sql = format!(
         "SELECT unit, count(*) FROM conflict WHERE {wheres} AND record IN (SELECT record FROM assistance) GROUP BY unit"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        totals
-            .entry(UnitId::from_bytes(row.get(0)?))
-            .or_default()
-            .conflicts = row.get(1)?;
-    }
-    Ok(totals)
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        Ok((UnitId::from_bytes(row.get(0)?), row.get(1)?))
+    })?;
+    rows.collect()
 }
 
 /// The phones of people who hold a role in the permit's units on a day.

@@ -30,11 +30,15 @@ pub async fn serve(
         tokio::spawn(make_snapshots(Arc::clone(&app))),
         tokio::spawn(make_backups(Arc::clone(&app))),
     ];
+    let open = Arc::clone(&app);
     let served = axum::serve(
         listener,
         router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>(),
     )
-    .with_graceful_shutdown(shutdown)
+    .with_graceful_shutdown(async move {
+        shutdown.await;
+        open.exchange.live.end();
+    })
     .await;
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     app.flush_presence().await;

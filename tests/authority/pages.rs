@@ -1,6 +1,6 @@
 //! The rows of the pages.
 
-use super::Sends::Form;
+use super::Sends::{Form, Listens};
 use super::{ANYBODY, Row, get, post};
 
 /// A page for everybody who reaches the units below; who is not logged in is told so, as programs are.
@@ -15,6 +15,7 @@ const ISSUE: &str = "csrf={csrf}&id={fresh}&unit={commune}&number={n}/UBND&title
 pub(super) fn rows() -> Vec<Row> {
     vec![
         get("/", OVERSEER),
+        get("/charts", OVERSEER),
         get("/conflicts", OVERSEER),
         // Nothing is in conflict: as if somebody had settled it meanwhile.
         post(
@@ -34,6 +35,10 @@ pub(super) fn rows() -> Vec<Row> {
             [401, 403, 200, 200, 200, 200, 404, 403, 401],
         ),
         get("/language?to=en&back=%2F", [303; 9]),
+        Row {
+            sends: Listens,
+            ..get("/live", OVERSEER)
+        },
         get("/login", ANYBODY),
         post("/login", Form("username={caller}&password=y"), [401; 9]),
         post(
@@ -43,5 +48,6 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         get("/records", OVERSEER),
         get("/static/langso.css", ANYBODY),
+        get("/static/live.js", ANYBODY),
     ]
 }

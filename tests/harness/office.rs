@@ -244,6 +244,12 @@ impl Office {
         request
     }
 
+    /// The status alone, of an answer that may never end.
+    pub fn status(&self, request: Request<Body>) -> StatusCode {
+        let answer = self.router.clone().oneshot(request);
+        self.runtime.block_on(answer).unwrap().status()
+    }
+
     pub fn send(&self, request: Request<Body>) -> Answer {
         self.runtime.block_on(async {
             let response = self.router.clone().oneshot(request).await.unwrap();

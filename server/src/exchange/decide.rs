@@ -158,8 +158,7 @@ impl Exchange {
         let delivered = self
             .ingest
             .deliver(&self.store, &sender, &batches, by.now_ms, &way, |advances| {
-                let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-                advances.iter().for_each(|advance| index.advance(advance));
+                self.advanced(advances);
             });
         let delivered = delivered.await.map_err(|error| match error {
             IngestError::Busy => DecideError::Busy,

@@ -4,12 +4,15 @@
 //! [`Visitor`]; what a form sends arrives as [`Filled`], which keeps what was typed when the session is over or the form
 //! is an old one. Pages ask the same questions under the same permits as the API, and decide nothing.
 
+mod charts;
+mod complete;
 mod conflicts;
 mod directives;
 mod form;
 mod frame;
 mod issue;
 mod labels;
+mod live;
 mod login;
 mod overview;
 mod pick;
@@ -31,6 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
     use Who::{Anybody, Overseer, Reader};
     let pages = vec![
         get("/", Overseer, overview::page),
+        get("/charts", Overseer, charts::page),
         get("/conflicts", Overseer, conflicts::page),
         post("/conflicts/{record}", Overseer, conflicts::settle),
         get("/directives", Overseer, directives::list),
@@ -38,13 +42,16 @@ pub(super) fn routes() -> Vec<Route> {
         get("/directives/new", Overseer, issue::form),
         get("/directives/{directive}", Overseer, directives::board),
         get("/language", Anybody, login::language),
+        get("/live", Overseer, live::listen),
         get("/login", Anybody, login::form),
         post("/login", Anybody, login::log_in),
         post("/logout", Reader, login::log_out),
         get("/records", Overseer, records::page),
         get("/static/langso.css", Anybody, style),
+        get("/static/live.js", Anybody, script),
     ];
-    pages.into_iter().map(|page| page.up_to(FORM_BYTES)).collect()
+    let bounded = pages.into_iter().map(|page| page.up_to(FORM_BYTES));
+    bounded.map(Route::compressed).collect()
 }
 
 /// A rendered page.
@@ -57,6 +64,13 @@ fn render(template: &impl askama::Template, status: StatusCode) -> Result<Respon
 
 async fn style() -> Response {
     asset(include_str!("../../static/langso.css"), "text/css; charset=utf-8")
+}
+
+async fn script() -> Response {
+    asset(
+        include_str!("../../static/live.js"),
+        "text/javascript; charset=utf-8",
+    )
 }
 
 /// A file that comes with the program.

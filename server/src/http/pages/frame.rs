@@ -78,10 +78,11 @@ impl Visitor {
 }
 
 /// Where one can go, what it is called, and what one must be able to do to go there.
-const WAYS: [(&str, &str, Action); 4] = [
+const WAYS: [(&str, &str, Action); 5] = [
     ("/", "way-overview", Action::Oversee),
     ("/records", "way-records", Action::ReadRecords),
     ("/conflicts", "way-conflicts", Action::ReadRecords),
+    ("/charts", "way-charts", Action::ReadRecords),
     ("/directives", "way-directives", Action::Hold(Class::Board)),
 ];
 

@@ -1,79 +1,189 @@
 //! `GET /`: how the units below are doing, each number a way to the list behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use sync_core::ids::UnitId;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use rusqlite::Connection;
+use sync_core::ids::{Class, UnitId};
 
 use super::super::ApiError;
+use super::charts::{Figure, trend};
 use super::frame::{Frame, Visitor};
 use super::render;
+use crate::aggregates::{self, Days, Sums};
 use crate::app::App;
-use crate::clock::day_of;
-use crate::records::{self, PhoneRow, Totals};
+use crate::directives;
+use crate::policy::{Action, Permit, Read};
+use crate::quarantine;
+use crate::records::{self, PhoneRow};
+use crate::remarks;
 
-/// A clock that is further off than this is worth a look.
-const CLOCK_WARN_MS: i64 = 5 * 60 * 1000;
-/// A phone that was not here for this long is worth a look.
-const STALE_MS: i64 = 3 * 24 * 3600 * 1000;
+/// Days in the picture.
+const TREND_DAYS: i32 = 30;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage {
     frame: Frame,
-    sums: Totals,
+    periods: Vec<Period>,
+    hamlets: usize,
+    /// Hamlets that recorded something within a week.
+    active: usize,
+    /// Hamlets of which no phone was here within a week.
+    silent: usize,
+    /// How complete the numbers are.
+    complete: String,
+    directives: u64,
+    remarks: u64,
+    conflicts: u64,
+    /// What waits for a decision, for who may decide.
+    quarantine: Option<u64>,
+    trend: Figure,
     groups: Vec<Group>,
-    phones: Vec<PhoneLine>,
-    late_phones: usize,
 }
 
-/// A unit with its units, each with its sums.
+/// Some days up to today.
+struct Period {
+    label: String,
+    from: Date,
+    to: Date,
+    sums: Sums,
+}
+
+impl Period {
+    fn satisfaction(&self, frame: &Frame) -> String {
+        let average = self.sums.satisfaction();
+        average.map_or_else(|| "–".to_owned(), |average| frame.words.decimal(average))
+    }
+}
+
+/// A unit with its units, each with its sums of the month.
 struct Group {
     name: String,
-    sums: Totals,
-    members: Vec<(UnitId, String, Totals)>,
+    sums: Sums,
+    conflicts: u64,
+    members: Vec<(UnitId, String, Sums)>,
 }
 
-struct PhoneLine {
-    place: String,
-    name: String,
-    when: String,
-    since: String,
-    late: bool,
-    unsent: Option<u32>,
-    clock: Option<String>,
+/// What the page asks of the store.
+struct Answers {
+    periods: Vec<Sums>,
+    days: Vec<(Date, Sums)>,
+    active: Vec<(UnitId, Sums)>,
+    month: Vec<(UnitId, Sums)>,
+    phones: Vec<PhoneRow>,
+    conflicts: BTreeMap<UnitId, u64>,
+    remarks: u64,
+    directives: u64,
+    quarantine: Option<u64>,
 }
 
 pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, ApiError> {
     // Who was here a second ago is still in memory alone.
     app.flush_presence().await;
-    let (permit, today) = (visitor.all.clone(), day_of(visitor.words.now_ms));
-    let (totals, phones) = app
+    let (words, today) = (visitor.words, visitor.words.today());
+    let spans = periods(today);
+    let permits = Permits {
+        records: visitor.records(None)?,
+        boards: visitor.reader.permit(Action::Hold(Class::Board), None)?,
+        remarks: visitor.reader.permit(Action::Hold(Class::Remarks), None)?,
+        judge: visitor.reader.permit(Action::Judge, None).ok(),
+        phones: visitor.all.clone(),
+    };
+    let answers = app
         .store()
-        .read(move |conn| {
-            let totals = records::totals(conn, &permit)?;
-            Ok::<_, rusqlite::Error>((totals, records::phones(conn, &permit, today)?))
-        })
+        .read(move |conn| ask(conn, &permits, &spans, today))
         .await?;
-    let phones: Vec<PhoneLine> = phones.into_iter().map(|phone| line(phone, &visitor)).collect();
+    let complete = super::complete::of(&visitor, &visitor.all, &answers.phones);
+    let recorded = answers.active.iter().filter(|(_, sums)| sums.records > 0);
+    let active: BTreeSet<UnitId> = recorded
+        .filter_map(|(unit, _)| visitor.tree().heir(*unit))
+        .collect();
+    let labels = ["period-today", "period-week", "period-month"].into_iter();
+    let named = labels.zip(spans).zip(&answers.periods);
     let page = OverviewPage {
         frame: visitor.frame("way-overview", "/"),
-        sums: sum(totals.values()),
-        groups: groups(&visitor, &totals),
-        late_phones: phones.iter().filter(|phone| phone.late).count(),
-        phones,
+        periods: named
+            .map(|((label, (from, to)), sums)| Period {
+                label: words.t(label),
+                from,
+                to,
+                sums: *sums,
+            })
+            .collect(),
+        hamlets: complete.hamlets.len(),
+        active: active.intersection(&complete.hamlets).count(),
+        silent: complete.silent,
+        complete: complete.told(words),
+        directives: answers.directives,
+        remarks: answers.remarks,
+        conflicts: answers.conflicts.values().sum(),
+        quarantine: answers.quarantine,
+        trend: trend(words, today, TREND_DAYS, &answers.days).map_err(ApiError::internal)?,
+        groups: groups(&visitor, &answers),
     };
     render(&page, StatusCode::OK)
 }
 
-/// Units with units below them that have none themselves: communes with their hamlets.
-fn groups(visitor: &Visitor, totals: &BTreeMap<UnitId, Totals>) -> Vec<Group> {
+/// Leave to read what each number is made of.
+struct Permits {
+    records: Permit<Read>,
+    boards: Permit<Read>,
+    remarks: Permit<Read>,
+    judge: Option<Permit<Read>>,
+    phones: Permit<Read>,
+}
+
+/// Today, the week since Monday and the month since its first.
+fn periods(today: Date) -> [(Date, Date); 3] {
+    let monday = today.saturating_sub(i32::from(today.weekday().to_monday_zero_offset()).days());
+    [(today, today), (monday, today), (today.first_of_month(), today)]
+}
+
+fn ask(
+    conn: &Connection,
+    permits: &Permits,
+    spans: &[(Date, Date)],
+    today: Date,
+) -> rusqlite::Result<Answers> {
+    let total =
+        |(from, to): &(Date, Date)| aggregates::total(conn, &permits.records, &Days::through(*from, *to));
+    let back = |days: i32| Days::through(today.saturating_sub((days - 1).days()), today);
+    let judge = permits.judge.as_ref();
+    Ok(Answers {
+        periods: spans.iter().map(total).collect::<rusqlite::Result<_>>()?,
+        days: aggregates::by_day(conn, &permits.records, &back(TREND_DAYS))?,
+        active: aggregates::by_unit(conn, &permits.records, &back(7))?,
+        month: aggregates::by_unit(
+            conn,
+            &permits.records,
+            &Days::through(today.first_of_month(), today),
+        )?,
+        phones: records::phones(conn, &permits.phones, today)?,
+        conflicts: records::conflicts_by_unit(conn, &permits.records)?,
+        remarks: remarks::open_by_unit(conn, &permits.remarks)?.into_values().sum(),
+        directives: directives::in_force(conn, &permits.boards)?,
+        quarantine: judge
+            .map(|permit| quarantine::waiting(conn, permit))
+            .transpose()?,
+    })
+}
+
+/// Units with units below them that have none themselves: communes with their hamlets. What a unit that is no more
+/// recorded this month stands under who inherited it.
+fn groups(visitor: &Visitor, answers: &Answers) -> Vec<Group> {
     let (tree, units) = (visitor.tree(), visitor.all.units());
-    let of = |id: &UnitId| totals.get(id).copied().unwrap_or_default();
+    let mut month: BTreeMap<UnitId, Sums> = BTreeMap::new();
+    for (unit, sums) in &answers.month {
+        *month.entry(tree.heir(*unit).unwrap_or(*unit)).or_default() += *sums;
+    }
+    let of = |id: &UnitId| month.get(id).copied().unwrap_or_default();
     let mut groups = Vec::new();
     for unit in tree.units().filter(|unit| units.contains(&unit.id)) {
         let below = tree.children(unit.id).iter().copied();
@@ -83,43 +193,18 @@ fn groups(visitor: &Visitor, totals: &BTreeMap<UnitId, Totals>) -> Vec<Group> {
         if leaves.is_empty() {
             continue;
         }
-        let own: Vec<Totals> = leaves.iter().chain([&unit.id]).map(of).collect();
         let members = leaves
             .iter()
             .map(|id| (*id, visitor.words.unit(tree, *id), of(id)));
+        let own = || leaves.iter().chain([&unit.id]);
         let group = Group {
             name: unit.name.clone(),
-            sums: sum(own.iter()),
+            sums: own().map(of).sum(),
+            conflicts: own().filter_map(|id| answers.conflicts.get(id)).sum(),
             members: members.collect(),
         };
         groups.push((unit.code.clone(), group));
     }
     groups.sort_by(|(a, _), (b, _)| a.cmp(b));
     groups.into_iter().map(|(_, group)| group).collect()
-}
-
-fn line(phone: PhoneRow, visitor: &Visitor) -> PhoneLine {
-    let words = visitor.words;
-    let late = phone.last_sync_at.is_none_or(|at| words.now_ms - at > STALE_MS);
-    let since = phone.last_sync_at.map(|at| words.ago(at));
-    let off = (phone.clock_offset_ms.abs() > CLOCK_WARN_MS)
-        .then(|| words.count("phone-clock", phone.clock_offset_ms / 60_000));
-    PhoneLine {
-        place: words.place(visitor.tree(), phone.unit),
-        name: phone.name,
-        when: phone.last_sync_at.map(|at| words.time(at)).unwrap_or_default(),
-        since: since.unwrap_or_else(|| words.t("phone-never")),
-        late,
-        unsent: phone.unsent.filter(|unsent| *unsent > 0),
-        clock: off,
-    }
-}
-
-fn sum<'a>(parts: impl Iterator<Item = &'a Totals>) -> Totals {
-    parts.fold(Totals::default(), |sum, part| Totals {
-        records: sum.records + part.records,
-        people: sum.people + part.people,
-        retracted: sum.retracted + part.retracted,
-        conflicts: sum.conflicts + part.conflicts,
-    })
 }

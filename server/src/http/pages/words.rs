@@ -57,6 +57,15 @@ impl Words {
         written
     }
 
+    /// A number with one decimal: 4,6 in Vietnamese, 4.6 in English.
+    pub(super) fn decimal(&self, value: f64) -> String {
+        let written = format!("{value:.1}");
+        match self.locale {
+            Locale::Vi => written.replace('.', ","),
+            Locale::En => written,
+        }
+    }
+
     /// Day and minute in Vietnam.
     pub(super) fn time(&self, at_ms: i64) -> String {
         let instant = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
@@ -156,6 +165,7 @@ mod tests {
         assert_eq!(en.n(1_234_567_i64), "1,234,567");
         assert_eq!(vi.n(999_i64), "999");
         assert_eq!(en.n(-1_000_i64), "−1,000");
+        assert_eq!((vi.decimal(4.56), en.decimal(4.56)), ("4,6".into(), "4.6".into()));
     }
 
     #[test]

@@ -1,0 +1,260 @@
+//! Charts as SVG, made on the server: they print, they need no script, and their colours are the page's (light or dark).
+//!
+//! Pure: numbers and words in, SVG out. Every chart has a title and a description inside, for who does not see it; the
+//! page shows the numbers in a table beside it.
+
+use plotters::prelude::*;
+
+/// One of the page's colours. The library knows numbers alone, so each stands for a variable of the style sheet.
+#[derive(Clone, Copy)]
+enum Ink {
+    Text,
+    Grid,
+    First,
+}
+
+impl Ink {
+    const ALL: [Ink; 3] = [Ink::Text, Ink::Grid, Ink::First];
+
+    fn number(self) -> RGBColor {
+        RGBColor(1, 2, 3 + self as u8)
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Ink::Text => "var(--quiet)",
+            Ink::Grid => "var(--grid)",
+            Ink::First => "var(--chart-1)",
+        }
+    }
+}
+
+/// What a chart says in words.
+#[derive(Clone, Copy, Debug)]
+pub struct Caption<'a> {
+    /// What it is about.
+    pub title: &'a str,
+    /// What can be seen in it, in a sentence.
+    pub description: &'a str,
+}
+
+/// A chart that cannot be drawn: no room for its labels.
+#[derive(Debug, thiserror::Error)]
+#[error("the chart cannot be drawn: {0}")]
+pub struct ChartError(String);
+
+/// Columns from left to right: something over time.
+///
+/// # Errors
+/// [`ChartError`].
+pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, ChartError> {
+    const SIZE: (u32, u32) = (720, 220);
+    let top = values.iter().map(|(_, value)| *value).max().unwrap_or(0).max(1);
+    draw(SIZE, caption, |area| {
+        let across = (0..values.len()).into_segmented();
+        let mut chart = ChartBuilder::on(area)
+            .margin(6)
+            .x_label_area_size(24)
+            .y_label_area_size(44)
+            .build_cartesian_2d(across, 0..top + top.div_ceil(10))?;
+        let named = |at: &SegmentValue<usize>| match at {
+            SegmentValue::CenterOf(at) => values.get(*at).map(|(name, _)| name.clone()).unwrap_or_default(),
+            SegmentValue::Exact(_) | SegmentValue::Last => String::new(),
+        };
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(Ink::Grid.number())
+            .axis_style(Ink::Grid.number())
+            .label_style(("sans-serif", 13).into_font().color(&Ink::Text.number()))
+            .x_labels(8)
+            .x_label_formatter(&named)
+            .y_labels(4)
+            .draw()?;
+        let bars = values.iter().enumerate().map(|(at, (_, value))| {
+            let corners = [
+                (SegmentValue::Exact(at), 0),
+                (SegmentValue::Exact(at + 1), *value),
+            ];
+            let mut bar = Rectangle::new(corners, Ink::First.number().filled());
+            bar.set_margin(0, 0, 1, 1);
+            bar
+        });
+        chart.draw_series(bars)?;
+        Ok(())
+    })
+}
+
+/// Bars from top to bottom, each with its name and number: something by kind.
+///
+/// # Errors
+/// [`ChartError`].
+pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, ChartError> {
+    const LINE: i32 = 26;
+    const NAME: i32 = 250;
+    const WIDTH: i32 = 620;
+    let height = u32::try_from(values.len()).unwrap_or(0).max(1) * LINE.unsigned_abs() + 8;
+    let top = values.iter().map(|(_, value)| *value).max().unwrap_or(0).max(1);
+    draw((WIDTH.unsigned_abs(), height), caption, |area| {
+        let style = ("sans-serif", 14).into_font().color(&Ink::Text.number());
+        let place = plotters::style::text_anchor::Pos::new;
+        use plotters::style::text_anchor::{HPos, VPos};
+        for ((name, value), y) in values.iter().zip((4..).step_by(LINE as usize)) {
+            let length = (value * 280 / top) as i32;
+            let middle = y + LINE / 2;
+            area.draw(&Rectangle::new(
+                [(NAME, y + 4), (NAME + length.max(1), y + LINE - 4)],
+                Ink::First.number().filled(),
+            ))?;
+            let name_style = style.clone().pos(place(HPos::Right, VPos::Center));
+            area.draw(&Text::new(shortened(name), (NAME - 8, middle), name_style))?;
+            let number_style = style.clone().pos(place(HPos::Left, VPos::Center));
+            area.draw(&Text::new(
+                value.to_string(),
+                (NAME + length + 8, middle),
+                number_style,
+            ))?;
+        }
+        Ok(())
+    })
+}
+
+/// Small multiples: one line of days for each name, each day the darker the more happened.
+///
+/// # Errors
+/// [`ChartError`].
+pub fn days(caption: Caption<'_>, rows: &[(String, Vec<u64>)]) -> Result<String, ChartError> {
+    const CELL: i32 = 16;
+    const NAME: i32 = 170;
+    let across = rows.iter().map(|(_, days)| days.len()).max().unwrap_or(0);
+    let top = rows
+        .iter()
+        .flat_map(|(_, days)| days)
+        .copied()
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    let size = |cells: usize| u32::try_from(cells).unwrap_or(0) * CELL.unsigned_abs();
+    let whole = (
+        NAME.unsigned_abs() + size(across) + 8,
+        size(rows.len()).max(1) + 4,
+    );
+    draw(whole, caption, |area| {
+        use plotters::style::text_anchor::{HPos, Pos, VPos};
+        let style = ("sans-serif", 12).into_font().color(&Ink::Text.number());
+        let style = style.pos(Pos::new(HPos::Right, VPos::Center));
+        for ((name, days), y) in rows.iter().zip((2..).step_by(CELL as usize)) {
+            area.draw(&Text::new(
+                shortened(name),
+                (NAME - 8, y + CELL / 2),
+                style.clone(),
+            ))?;
+            for (value, x) in days.iter().zip((NAME..).step_by(CELL as usize)) {
+                let colour = match value {
+                    0 => Ink::Grid.number().mix(0.5),
+                    some => Ink::First.number().mix(0.25 + 0.75 * *some as f64 / top as f64),
+                };
+                area.draw(&Rectangle::new(
+                    [(x + 1, y + 1), (x + CELL - 1, y + CELL - 1)],
+                    colour.filled(),
+                ))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A name that fits beside a bar.
+fn shortened(name: &str) -> String {
+    const CHARS: usize = 34;
+    match name.chars().count() {
+        0..=CHARS => name.to_owned(),
+        _ => name.chars().take(CHARS - 1).chain(['…']).collect(),
+    }
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+fn draw(
+    size: (u32, u32),
+    caption: Caption<'_>,
+    paint: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn std::error::Error>>,
+) -> Result<String, ChartError> {
+    let failed = |error: &dyn std::fmt::Display| ChartError(error.to_string());
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        paint(&area).map_err(|error| failed(&error))?;
+        area.present().map_err(|error| failed(&error))?;
+    }
+    for ink in Ink::ALL {
+        let RGBColor(r, g, b) = ink.number();
+        svg = svg.replace(&format!("#{r:02X}{g:02X}{b:02X}"), ink.variable());
+    }
+    // As wide as its place, and spoken by who does not see it.
+    let (Some(begin), Some(end)) = (svg.find("<svg"), svg.find('>')) else {
+        return Err(ChartError("no drawing".to_owned()));
+    };
+    let body = svg.get(end.max(begin) + 1..).unwrap_or_default();
+    let (width, height) = size;
+    let (title, description) = (escaped(caption.title), escaped(caption.description));
+    Ok(format!(
+        r#"<svg role="img" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"><title>{title}</title><desc>{description}</desc>{body}"#
+    ))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPTION: Caption<'_> = Caption {
+        title: "Lượt hỗ trợ <b>",
+        description: "Nhiều nhất 7 & ít nhất 0",
+    };
+
+    fn some() -> Vec<(String, u64)> {
+        vec![("Thôn <script>".to_owned(), 7), ("Thôn 2".to_owned(), 0)]
+    }
+
+    #[test]
+    fn a_chart_is_spoken_and_takes_the_colours_of_the_page() {
+        let rows = vec![("Thôn <script>".to_owned(), vec![0, 3, 7])];
+        for svg in [
+            columns(CAPTION, &some()),
+            bars(CAPTION, &some()),
+            days(CAPTION, &rows),
+        ] {
+            let svg = svg.unwrap();
+            assert!(svg.starts_with(r#"<svg role="img" viewBox="#), "{svg}");
+            assert!(
+                svg.contains("<title>Lượt hỗ trợ &lt;b&gt;</title><desc>Nhiều nhất 7 &amp; ít nhất 0</desc>")
+            );
+            assert!(svg.contains("var(--chart-1)") && !svg.contains("#0102"), "{svg}");
+            assert!(!svg.contains("<script>") && !svg.contains("style="), "{svg}");
+            assert!(svg.trim_end().ends_with("</svg>"));
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_too() {
+        assert!(columns(CAPTION, &[]).is_ok());
+        assert!(bars(CAPTION, &[]).is_ok());
+        assert!(days(CAPTION, &[]).is_ok());
+    }
+
+    #[test]
+    fn the_longest_bar_is_that_of_the_greatest_number() {
+        let svg = bars(CAPTION, &some()).unwrap();
+        assert!(
+            svg.contains(r#"width="280""#) && svg.contains(r#"width="1""#),
+            "{svg}"
+        );
+    }
+}
