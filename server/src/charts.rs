@@ -48,14 +48,14 @@ pub struct ChartError(String);
 /// # Errors
 /// [`ChartError`].
 pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, ChartError> {
-    const SIZE: (u32, u32) = (720, 220);
+    const SIZE: (u32, u32) = (480, 200);
     let top = values.iter().map(|(_, value)| *value).max().unwrap_or(0).max(1);
     draw(SIZE, caption, |area| {
         let across = (0..values.len()).into_segmented();
         let mut chart = ChartBuilder::on(area)
             .margin(6)
-            .x_label_area_size(24)
-            .y_label_area_size(44)
+            .x_label_area_size(28)
+            .y_label_area_size(52)
             .build_cartesian_2d(across, 0..top + top.div_ceil(10))?;
         let named = |at: &SegmentValue<usize>| match at {
             SegmentValue::CenterOf(at) => values.get(*at).map(|(name, _)| name.clone()).unwrap_or_default(),
@@ -67,8 +67,8 @@ pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String,
             .light_line_style(TRANSPARENT)
             .bold_line_style(Ink::Grid.number())
             .axis_style(Ink::Grid.number())
-            .label_style(("sans-serif", 13).into_font().color(&Ink::Text.number()))
-            .x_labels(8)
+            .label_style(("sans-serif", 17).into_font().color(&Ink::Text.number()))
+            .x_labels(6)
             .x_label_formatter(&named)
             .y_labels(4)
             .draw()?;
@@ -92,21 +92,22 @@ pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String,
 /// [`ChartError`].
 pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, ChartError> {
     const LINE: i32 = 26;
-    const NAME: i32 = 250;
-    const WIDTH: i32 = 620;
+    const NAME: i32 = 210;
+    const LENGTH: i32 = 210;
+    const WIDTH: i32 = 480;
     let height = u32::try_from(values.len()).unwrap_or(0).max(1) * LINE.unsigned_abs() + 8;
     let top = values.iter().map(|(_, value)| *value).max().unwrap_or(0).max(1);
     draw((WIDTH.unsigned_abs(), height), caption, |area| {
-        let style = ("sans-serif", 14).into_font().color(&Ink::Text.number());
+        let style = ("sans-serif", 18).into_font().color(&Ink::Text.number());
         let place = plotters::style::text_anchor::Pos::new;
         use plotters::style::text_anchor::{HPos, VPos};
         for ((name, value), y) in values.iter().zip((4..).step_by(LINE as usize)) {
-            let length = (value * 280 / top) as i32;
+            let length = i32::try_from(value * u64::from(LENGTH.unsigned_abs()) / top).unwrap_or(LENGTH);
             let middle = y + LINE / 2;
-            area.draw(&Rectangle::new(
-                [(NAME, y + 4), (NAME + length.max(1), y + LINE - 4)],
-                Ink::First.number().filled(),
-            ))?;
+            if length > 0 {
+                let bar = [(NAME, y + 4), (NAME + length, y + LINE - 4)];
+                area.draw(&Rectangle::new(bar, Ink::First.number().filled()))?;
+            }
             let name_style = style.clone().pos(place(HPos::Right, VPos::Center));
             area.draw(&Text::new(shortened(name), (NAME - 8, middle), name_style))?;
             let number_style = style.clone().pos(place(HPos::Left, VPos::Center));
@@ -126,7 +127,7 @@ pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, Ch
 /// [`ChartError`].
 pub fn days(caption: Caption<'_>, rows: &[(String, Vec<u64>)]) -> Result<String, ChartError> {
     const CELL: i32 = 16;
-    const NAME: i32 = 170;
+    const NAME: i32 = 150;
     let across = rows.iter().map(|(_, days)| days.len()).max().unwrap_or(0);
     let top = rows
         .iter()
@@ -142,7 +143,7 @@ pub fn days(caption: Caption<'_>, rows: &[(String, Vec<u64>)]) -> Result<String,
     );
     draw(whole, caption, |area| {
         use plotters::style::text_anchor::{HPos, Pos, VPos};
-        let style = ("sans-serif", 12).into_font().color(&Ink::Text.number());
+        let style = ("sans-serif", 16).into_font().color(&Ink::Text.number());
         let style = style.pos(Pos::new(HPos::Right, VPos::Center));
         for ((name, days), y) in rows.iter().zip((2..).step_by(CELL as usize)) {
             area.draw(&Text::new(
@@ -167,7 +168,7 @@ pub fn days(caption: Caption<'_>, rows: &[(String, Vec<u64>)]) -> Result<String,
 
 /// A name that fits beside a bar.
 fn shortened(name: &str) -> String {
-    const CHARS: usize = 34;
+    const CHARS: usize = 26;
     match name.chars().count() {
         0..=CHARS => name.to_owned(),
         _ => name.chars().take(CHARS - 1).chain(['…']).collect(),
