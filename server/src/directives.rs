@@ -157,7 +157,7 @@ pub fn told(conn: &Connection, tree: &Tree, directive: Directive) -> rusqlite::R
 /// # Errors
 /// The store's.
 pub fn in_force(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<u64> {
-    let (wheres, values) = within(permit);
+    let (wheres, values) = within("unit", permit);
     let sql = format!(
         "SELECT count(*) FROM directive d WHERE {wheres}
            AND relation IS NOT 'withdraws' AND NOT EXISTS (SELECT 1 FROM directive e WHERE e.relates_to = d.record)"

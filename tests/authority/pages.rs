@@ -46,7 +46,26 @@ pub(super) fn rows() -> Vec<Row> {
             Form("csrf=wrong"),
             [401, 403, 403, 403, 403, 403, 403, 403, 401],
         ),
+        get("/quarantine", [401, 403, 200, 200, 404, 404, 200, 403, 401]),
+        get("/quarantine/{id}", [401, 403, 200, 200, 404, 404, 404, 403, 401]),
+        // Decided before, by the API: it leads to where that can be seen.
+        post(
+            "/quarantine/{id}",
+            Form("csrf={csrf}&decision=discard&reason=mistake"),
+            [401, 403, 303, 303, 404, 404, 404, 403, 401],
+        ),
         get("/records", OVERSEER),
+        post(
+            "/records/{record}/remarks",
+            Form("csrf={csrf}&id={fresh}&kind=question&words=X"),
+            [401, 403, 303, 303, 404, 404, 404, 403, 401],
+        ),
+        get("/remarks", OVERSEER),
+        post(
+            "/remarks/{remark}/answers",
+            Form("csrf={csrf}&id={fresh}&words=X"),
+            [401, 403, 303, 303, 404, 404, 404, 403, 401],
+        ),
         get("/static/langso.css", ANYBODY),
         get("/static/live.js", ANYBODY),
     ]

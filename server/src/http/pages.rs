@@ -17,7 +17,9 @@ mod login;
 mod overview;
 mod pick;
 mod problem;
+mod quarantine;
 mod records;
+mod remarks;
 mod words;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -46,7 +48,13 @@ pub(super) fn routes() -> Vec<Route> {
         get("/login", Anybody, login::form),
         post("/login", Anybody, login::log_in),
         post("/logout", Reader, login::log_out),
+        get("/quarantine", Overseer, quarantine::list),
+        get("/quarantine/{id}", Overseer, quarantine::parked),
+        post("/quarantine/{id}", Overseer, quarantine::decide),
         get("/records", Overseer, records::page),
+        post("/records/{record}/remarks", Overseer, remarks::add),
+        get("/remarks", Overseer, remarks::page),
+        post("/remarks/{remark}/answers", Overseer, remarks::answer),
         get("/static/langso.css", Anybody, style),
         get("/static/live.js", Anybody, script),
     ];

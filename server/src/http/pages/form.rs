@@ -22,7 +22,6 @@ const CSRF: &str = "csrf";
 pub(super) struct Filled<T> {
     pub(super) visitor: Visitor,
     /// As the audit tells it.
-    #[expect(dead_code, reason = "the pages of administration will need it")]
     pub(super) by: By,
     pub(super) fields: T,
 }

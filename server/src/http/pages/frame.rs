@@ -78,12 +78,14 @@ impl Visitor {
 }
 
 /// Where one can go, what it is called, and what one must be able to do to go there.
-const WAYS: [(&str, &str, Action); 5] = [
+const WAYS: [(&str, &str, Action); 7] = [
     ("/", "way-overview", Action::Oversee),
     ("/records", "way-records", Action::ReadRecords),
     ("/conflicts", "way-conflicts", Action::ReadRecords),
     ("/charts", "way-charts", Action::ReadRecords),
     ("/directives", "way-directives", Action::Hold(Class::Board)),
+    ("/remarks", "way-remarks", Action::Hold(Class::Remarks)),
+    ("/quarantine", "way-quarantine", Action::Judge),
 ];
 
 /// What is around a page.
@@ -131,7 +133,7 @@ fn done(here: &Uri) -> Option<&'static str> {
 }
 
 /// What can just have been done; each has a message.
-const DONE: [&str; 3] = ["changed", "issued", "settled"];
+const DONE: [&str; 5] = ["changed", "decided", "issued", "said", "settled"];
 
 impl FromRequestParts<Arc<App>> for Visitor {
     type Rejection = ApiError;

@@ -167,7 +167,9 @@ fn ask(
         )?,
         phones: records::phones(conn, &permits.phones, today)?,
         conflicts: records::conflicts_by_unit(conn, &permits.records)?,
-        remarks: remarks::open_by_unit(conn, &permits.remarks)?.into_values().sum(),
+        remarks: remarks::open_by_unit(conn, &permits.remarks, None)?
+            .into_values()
+            .sum(),
         directives: directives::in_force(conn, &permits.boards)?,
         quarantine: judge
             .map(|permit| quarantine::waiting(conn, permit))
