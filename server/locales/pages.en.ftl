@@ -249,3 +249,13 @@ remarks-all = All
 remarks-none = There are no remarks. Open an assistance to make one.
 done-decided = Decided. The phone hears of it with its next sync.
 done-said = The remark was made.
+
+record-title = Assistance
+record-by = Recorded by
+record-unknown = Fields of a newer version
+record-ask = Show the citizen’s data
+record-no-remarks = No remarks yet.
+search-label = Search
+search-submit = Search
+search-personal = hamlet, commune, procedure, citizen’s name…
+search-clear = hamlet, commune, procedure…

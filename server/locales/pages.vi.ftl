@@ -240,3 +240,13 @@ remarks-all = Tất cả
 remarks-none = Không có ý kiến nào. Mở một lượt hỗ trợ để ghi ý kiến.
 done-decided = Đã quyết định. Máy gửi sẽ biết ở lần đồng bộ tới.
 done-said = Đã ghi ý kiến.
+
+record-title = Lượt hỗ trợ
+record-by = Người ghi
+record-unknown = Trường của phiên bản mới hơn
+record-ask = Xem thông tin công dân
+record-no-remarks = Chưa có ý kiến.
+search-label = Tìm
+search-submit = Tìm
+search-personal = thôn, xã, thủ tục, tên công dân…
+search-clear = thôn, xã, thủ tục…

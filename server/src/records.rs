@@ -270,6 +270,23 @@ pub fn personal<'a>(
         .collect()
 }
 
+/// One record, if the permit holds for it.
+///
+/// # Errors
+/// The store's.
+pub fn find(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    record: RecordId,
+) -> rusqlite::Result<Option<RecordRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM assistance a WHERE a.record = ?");
+    let found = conn
+        .prepare_cached(&sql)?
+        .query_row([record.to_bytes()], record_row)
+        .optional()?;
+    Ok(found.filter(|row| permit.units().contains(&row.unit)))
+}
+
 /// The hamlet of a record, if the permit holds for it.
 ///
 /// # Errors

@@ -56,6 +56,12 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         get("/records", OVERSEER),
         post(
+            "/records/search",
+            Form("csrf={csrf}&q=lan"),
+            [401, 403, 200, 200, 200, 200, 200, 403, 401],
+        ),
+        get("/records/{record}", [401, 403, 200, 200, 200, 200, 404, 403, 401]),
+        post(
             "/records/{record}/remarks",
             Form("csrf={csrf}&id={fresh}&kind=question&words=X"),
             [401, 403, 303, 303, 404, 404, 404, 403, 401],

@@ -18,6 +18,7 @@ mod overview;
 mod pick;
 mod problem;
 mod quarantine;
+mod record;
 mod records;
 mod remarks;
 mod words;
@@ -52,6 +53,8 @@ pub(super) fn routes() -> Vec<Route> {
         get("/quarantine/{id}", Overseer, quarantine::parked),
         post("/quarantine/{id}", Overseer, quarantine::decide),
         get("/records", Overseer, records::page),
+        post("/records/search", Overseer, records::search),
+        get("/records/{record}", Overseer, record::page),
         post("/records/{record}/remarks", Overseer, remarks::add),
         get("/remarks", Overseer, remarks::page),
         post("/remarks/{remark}/answers", Overseer, remarks::answer),

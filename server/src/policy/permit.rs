@@ -43,6 +43,15 @@ impl<A> Permit<A> {
     }
 }
 
+impl Permit<Read> {
+    /// The same leave for one of its units alone; none for any other.
+    #[must_use]
+    pub fn within(&self, unit: UnitId) -> Self {
+        let only = |units: &BTreeSet<UnitId>| units.get(&unit).copied().into_iter().collect();
+        Self::new(only(&self.units), only(&self.sealed))
+    }
+}
+
 impl Permit<Write> {
     /// Who may change something may read it.
     pub fn to_read(&self) -> Permit<Read> {

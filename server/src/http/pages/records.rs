@@ -1,4 +1,6 @@
-//! `GET /records`: the merged records of everything below one's unit, newest first.
+//! `GET /records`: the merged records of everything below one's unit, newest first; `POST /records/search`: by words.
+//!
+//! The filter is in the address. Words are not: they may be a citizen's name, and addresses are written down on their way.
 
 use std::sync::Arc;
 
@@ -6,20 +8,25 @@ use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::civil::Date;
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sync_core::ids::UnitId;
 
 use super::super::ApiError;
 use super::super::records::{open_cursor, seal_cursor};
+use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::labels::Labels;
 use super::pick::{Choice, choices};
 use super::render;
 use crate::app::App;
+use crate::audit::{self, Act, Change};
 use crate::clock::midnight_ms;
 use crate::records::{self, Filter, RecordRow};
+use crate::search::{self, Blinder, Depth, Place, Words};
 
 /// Records on one page.
 const PAGE: usize = 50;
@@ -39,6 +46,9 @@ pub(super) struct RecordsQuery {
     outcome: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     retracted: String,
+    /// Words; never in an address.
+    #[serde(default, skip_serializing)]
+    q: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     cursor: String,
 }
@@ -52,7 +62,12 @@ struct RecordsPage {
     categories: Vec<(String, String)>,
     outcomes: Vec<(String, String)>,
     records: Vec<RecordLine>,
+    /// The address of the page after.
     next: Option<String>,
+    /// Where what was found goes on.
+    found_next: Option<String>,
+    /// Whether words are looked for in citizens' data as well.
+    personal: bool,
 }
 
 /// One record in a list.
@@ -90,13 +105,66 @@ pub(super) async fn page(
     rows.truncate(PAGE);
     let last = rows.last().filter(|_| more);
     let next = last.map(|row| query.after(&seal_cursor(row.occurred_at_ms, &row.id.to_bytes())));
+    let next = next.transpose()?;
+    list(&visitor, query, unit, rows, &labels, (next, None))
+}
+
+/// `POST /records/search`
+pub(super) async fn search(
+    State(app): State<Arc<App>>,
+    filled: Filled<RecordsQuery>,
+) -> Result<Response, ApiError> {
+    let (visitor, query, by) = (filled.visitor, filled.fields, filled.by);
+    let Ok(sought) = Words::of(&query.q) else {
+        return Ok(Redirect::to("/records").into_response());
+    };
+    let (unit, words) = (query.unit()?, visitor.words);
+    let permit = visitor.records(unit)?;
+    let after = (!query.cursor.is_empty()).then(|| Place::open(&query.cursor));
+    let after = after
+        .map(|after| after.ok_or_else(|| ApiError::parameter("cursor")))
+        .transpose()?;
+    let filter = query.filter_alone()?;
+    let (worker, personal, count) = (Arc::clone(&app), permit.personal(), sought.count());
+    let (mut found, labels) = app
+        .store()
+        .read(move |conn| {
+            let blinder = Blinder::of(&worker.exchange.ingest.master);
+            // For a permit that does not hold for citizens' data it looks in what is clear.
+            let query = (&sought, Depth::Personal(&blinder));
+            let found = search::records(conn, &permit, query, &filter, after, PAGE + 1)?;
+            Ok::<_, rusqlite::Error>((found, Labels::load(conn, words)?))
+        })
+        .await?;
+    let more = found.len() > PAGE;
+    found.truncate(PAGE);
+    if personal {
+        let change = Change::now("records", json!({ "words": count, "found": found.len() }));
+        let noted = move |tx: &Transaction<'_>| audit::record(tx, &by, Act::PersonalSearched, &change);
+        app.store().write(noted).await?;
+    }
+    let next = found.last().filter(|_| more).map(|last| last.place.seal());
+    let rows = found.into_iter().map(|found| found.row).collect();
+    list(&visitor, query, unit, rows, &labels, (None, next))
+}
+
+fn list(
+    visitor: &Visitor,
+    query: RecordsQuery,
+    unit: Option<UnitId>,
+    rows: Vec<RecordRow>,
+    labels: &Labels,
+    (next, found_next): (Option<String>, Option<String>),
+) -> Result<Response, ApiError> {
     let page = RecordsPage {
         frame: visitor.frame("way-records", "/records"),
-        units: choices(words, visitor.tree(), &visitor.all, unit),
+        units: choices(visitor.words, visitor.tree(), &visitor.all, unit),
         categories: labels.all("category"),
         outcomes: labels.all("outcome"),
-        records: rows.into_iter().map(|row| line(row, &visitor, &labels)).collect(),
-        next: next.transpose()?,
+        records: rows.into_iter().map(|row| line(row, visitor, labels)).collect(),
+        next,
+        found_next,
+        personal: visitor.records(unit)?.personal(),
         query,
     };
     render(&page, StatusCode::OK)
@@ -133,13 +201,21 @@ impl RecordsQuery {
     }
 
     fn filter(&self) -> Result<Filter, ApiError> {
+        let after = (!self.cursor.is_empty()).then(|| open_cursor(&self.cursor));
+        let after = after.map(|after| after.ok_or_else(|| ApiError::parameter("cursor")));
+        Ok(Filter {
+            after: after.transpose()?,
+            ..self.filter_alone()?
+        })
+    }
+
+    /// Without a place in the list.
+    fn filter_alone(&self) -> Result<Filter, ApiError> {
         let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let day = |text: &str, name| -> Result<Option<Date>, ApiError> {
             let day = filled(text).map(|text| text.parse());
             day.transpose().map_err(|_| ApiError::parameter(name))
         };
-        let after = filled(&self.cursor)
-            .map(|cursor| open_cursor(&cursor).ok_or_else(|| ApiError::parameter("cursor")));
         let until = day(&self.to, "to")?.and_then(|day| day.tomorrow().ok());
         Ok(Filter {
             from_ms: day(&self.from, "from")?.and_then(midnight_ms),
@@ -151,9 +227,23 @@ impl RecordsQuery {
                 "no" => Some(false),
                 _ => None,
             },
-            after: after.transpose()?,
+            after: None,
             spans: None,
         })
+    }
+
+    /// The filter, as hidden fields of a form.
+    fn kept(&self) -> Vec<(&'static str, &str)> {
+        let fields = [
+            ("unit", &self.unit),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("category", &self.category),
+            ("outcome", &self.outcome),
+            ("retracted", &self.retracted),
+        ];
+        let filled = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        filled.map(|(name, value)| (name, value.as_str())).collect()
     }
 
     /// The same question, after a row.

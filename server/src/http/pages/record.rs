@@ -1,0 +1,116 @@
+//! `GET /records/{record}`: one record, what was said to it, and – for who may – whose help it was.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use sync_core::ids::RecordId;
+use sync_core::record::RemarkKind;
+
+use super::super::ApiError;
+use super::frame::{Frame, Visitor};
+use super::labels::Labels;
+use super::records::{RecordLine, line};
+use super::remarks::{Remark, found, may_say};
+use super::render;
+use crate::app::App;
+use crate::realm;
+use crate::records::{self, RecordRow};
+use crate::remarks::Filter;
+
+/// Most remarks that are shown of one record.
+const REMARKS: usize = 100;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RecordQuery {
+    personal: bool,
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct RecordPage {
+    frame: Frame,
+    line: RecordLine,
+    minutes: String,
+    by: String,
+    recorded: String,
+    /// Citizens' data, once it is asked for.
+    personal: Vec<(String, String)>,
+    /// It can be asked for.
+    can_ask: bool,
+    unknown: Vec<String>,
+    remarks: Vec<Remark>,
+    kinds: Vec<(&'static str, String)>,
+    fresh: String,
+}
+
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Path(record): Path<RecordId>,
+    query: Result<Query<RecordQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    let (permit, words, worker) = (visitor.records(None)?, visitor.words, Arc::clone(&app));
+    let seen = app
+        .store()
+        .read(move |conn| {
+            let Some(row) = records::find(conn, &permit, record)? else {
+                return Ok(None);
+            };
+            let master = &worker.exchange.ingest.master;
+            // The permit may hold for citizens' data here and not everywhere.
+            let permit = permit.within(row.unit);
+            let clear = match query.personal {
+                true => records::personal(conn, &permit, master, [&row])?,
+                false => Vec::new(),
+            };
+            let by = realm::display_name(conn, row.recorded_by)?.unwrap_or_default();
+            let (labels, may_ask) = (Labels::load(conn, words)?, permit.personal());
+            Ok::<_, rusqlite::Error>(Some((row, clear, by, labels, may_ask)))
+        })
+        .await?;
+    let (row, clear, by, labels, may_ask) = seen.ok_or_else(ApiError::not_found)?;
+    let filter = Filter {
+        record: Some(record),
+        ..Filter::default()
+    };
+    let (_, remarks) = found(&app, &visitor, filter, REMARKS).await?;
+    let clear = clear.into_iter().flatten();
+    let kinds = [
+        RemarkKind::Verified,
+        RemarkKind::Correct,
+        RemarkKind::Question,
+    ];
+    let may_say = may_say(&visitor);
+    let page = RecordPage {
+        frame: visitor.frame("record-title", "/records"),
+        minutes: row.minutes.map(|n| words.n(n)).unwrap_or_default(),
+        by,
+        recorded: words.time(row.recorded_at_ms),
+        personal: clear
+            .map(|(field, clear)| (words.code("field", field.key()), clear))
+            .collect(),
+        can_ask: may_ask && !query.personal && !row.sealed.is_empty(),
+        unknown: unknown(&row),
+        remarks,
+        kinds: kinds
+            .into_iter()
+            .filter(|_| may_say)
+            .map(|kind| (kind.code(), words.code("remark", kind.code())))
+            .collect(),
+        fresh: app.fresh_record().to_string(),
+        line: line(row, &visitor, &labels),
+    };
+    render(&page, StatusCode::OK)
+}
+
+/// Names of fields that this version does not know: a newer app wrote them, and they are kept.
+fn unknown(row: &RecordRow) -> Vec<String> {
+    row.unknown.keys().cloned().collect()
+}
