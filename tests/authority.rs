@@ -13,8 +13,11 @@ use axum::http::{StatusCode, header};
 use jiff::civil::date;
 use langso_server::http::routes;
 use langso_server::policy::Role;
+use langso_server::realm::{self, Device};
 
 use serde_json::json;
+use sync_core::ids::{AccountId, DeviceId};
+use sync_core::signature::DeviceKey;
 
 use crate::harness::office::{Credentials, Office};
 
@@ -53,7 +56,8 @@ impl Row {
     /// The route as the server lists it: the words of the path stand for themselves there.
     fn route(&self) -> (&'static str, String) {
         let path = self.asks.split('?').next().unwrap_or(self.asks);
-        (self.method, path.replace("{other_id}", "{id}"))
+        let path = path.replace("{other_id}", "{id}");
+        (self.method, path.replace("{returned}", "{device}"))
     }
 }
 
@@ -93,7 +97,8 @@ fn post(asks: &'static str, sends: Sends, answers: [u16; 9]) -> Row {
 
 /// `{commune}`, `{record}`, `{directive}`, `{draft}`, `{remark}`, `{id}` and `{other_id}` stand for the hamlet's commune
 /// and what is there, two batches in quarantine at last; `{hamlet}`, `{member}`, `{account}` and `{device}` for the hamlet,
-/// its member's account, another account of its team and the device of that.
+/// its member's account, another account of its team and the device of that; `{returned}` for one that the store was
+/// restored without.
 fn table() -> Vec<Row> {
     use Sends::{Exchange, Json};
     vec![
@@ -136,6 +141,11 @@ fn table() -> Vec<Row> {
         ),
         post("/v1/devices/{device}/revoke", Json("{}"), MANAGER),
         post("/v1/devices/{device}/lost", Json("{}"), MANAGER),
+        post(
+            "/v1/devices/{returned}/admit",
+            Json(r#"{"username":"tro-lai","name":"Trở lại"}"#),
+            MANAGER,
+        ),
         get("/v1/audit", [401, 404, 404, 404, 200, 200, 404, 403, 401]),
         get("/v1/me", EVERYBODY),
         post(
@@ -295,6 +305,19 @@ fn people() -> People {
     }
     let target = office.account("target", Role::Member, hamlet);
     let device = office.phone(target).replica.identity().device;
+    // A device that the store was restored without.
+    let returned = Device {
+        id: DeviceId::from_parts(1, 77),
+        account: AccountId::from_parts(1, 78),
+        key: DeviceKey::from_seed([7; 32]).public(),
+        enrolled_at: 1,
+        revoked: false,
+    };
+    let kept = office
+        .app
+        .store()
+        .write_blocking(move |tx| realm::add_returned(tx, &returned, 2));
+    kept.unwrap();
     let official = &callers[2].0;
     let said = |path: &str, body: serde_json::Value| {
         let answer = office.post(path, official, &body);
@@ -325,6 +348,7 @@ fn people() -> People {
         ("{device}", device.to_string()),
         ("{id}", "1".to_owned()),
         ("{other_id}", "2".to_owned()),
+        ("{returned}", returned.id.to_string()),
     ];
     People {
         office,

@@ -1,5 +1,6 @@
 //! The harness: a world with one server, some phones, and a network between them that may do anything.
 
+pub mod app_phone;
 pub mod live;
 pub mod network;
 pub mod office;

@@ -35,5 +35,6 @@ mod protocol_document;
 mod quarantine;
 mod refusals;
 mod restore;
+mod returned;
 mod search;
 mod verification;

@@ -106,6 +106,21 @@ pub fn add(
     grant: Grant,
 ) -> Result<(), AccountError> {
     reaches(permit, grant.unit)?;
+    add_known(tx, by, id, username, name)?;
+    give(tx, by, id, grant, day_of(by.now_ms))
+}
+
+/// Adds a person without a role, under an id that is theirs.
+///
+/// # Errors
+/// [`AccountError`].
+pub(crate) fn add_known(
+    tx: &Transaction<'_>,
+    by: &By,
+    id: AccountId,
+    username: &str,
+    name: &str,
+) -> Result<(), AccountError> {
     let (username, name) = (
         username.trim().to_lowercase(),
         name.trim().nfc().collect::<String>(),
@@ -125,8 +140,7 @@ pub fn add(
         password_hash: None,
     };
     realm::add_account(tx, &account, &username, by.now_ms)?;
-    audit::record(tx, by, Act::AccountAdded, &Change::of(id))?;
-    give(tx, by, id, grant, day_of(by.now_ms))
+    Ok(audit::record(tx, by, Act::AccountAdded, &Change::of(id))?)
 }
 
 /// Gives a role from a day on.

@@ -302,8 +302,12 @@ impl App {
     /// [`RealmError`].
     pub fn sender(&self, device: DeviceId) -> Result<Option<(Sender, Standing)>, RealmError> {
         self.store().read_blocking(|conn| {
-            let device = realm::device(conn, device)?.zip(devices::standing(conn, device)?);
-            let Some((device, standing)) = device else {
+            let known = realm::device(conn, device)?.zip(devices::standing(conn, device)?);
+            let found = match known {
+                Some(known) => Some(known),
+                None => realm::returned_device(conn, device)?.map(|device| (device, Standing::Returned)),
+            };
+            let Some((device, standing)) = found else {
                 return Ok(None);
             };
             let access = match standing {
@@ -311,7 +315,7 @@ impl App {
                     .authority(conn)?
                     .access(device.account, self.realm, self.since()),
                 // No scope at all: it reads nothing, and whatever it delivers waits in quarantine.
-                Standing::Suspended | Standing::Revoked => {
+                Standing::Suspended | Standing::Revoked | Standing::Returned => {
                     Access::of(&[], &Tree::default(), self.realm, self.since())
                 }
             };

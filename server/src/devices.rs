@@ -9,7 +9,7 @@ use serde_json::json;
 use sync_core::ids::{AccountId, DeviceId, UnitId};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::accounts::{AccountError, managed};
+use crate::accounts::{self, AccountError, managed};
 use crate::audit::{self, Act, By, Change};
 use crate::enrolment;
 use crate::policy::{Permit, Read, Write};
@@ -27,6 +27,9 @@ pub enum Standing {
     Suspended,
     /// It was revoked: it may deliver, into quarantine, and then has to wipe itself.
     Revoked,
+    /// The store was restored and does not know it: it may deliver, into quarantine, and keeps what it holds until somebody
+    /// has admitted it.
+    Returned,
 }
 
 /// Why something is not done to a device.
@@ -59,6 +62,8 @@ pub struct DeviceView {
     pub unsent: Option<u32>,
     /// Whether two copies of it were seen.
     pub copied: bool,
+    /// When it showed that it was enrolled in a life of the store that is over; it waits to be admitted.
+    pub returned_at_ms: Option<i64>,
 }
 
 /// Devices of people who hold or held a role in the permit's units.
@@ -83,6 +88,7 @@ pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<De
             last_sync_at_ms: row.get(6)?,
             unsent: row.get(7)?,
             copied: row.get(8)?,
+            returned_at_ms: None,
         };
         Ok((account, view))
     })?;
@@ -94,7 +100,76 @@ pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<De
             views.push(view);
         }
     }
+    views.extend(returned(conn, permit)?);
     Ok(views)
+}
+
+/// Devices that wait to be admitted: of people in the permit's units, and of those whom this store does not know either.
+fn returned(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<DeviceView>> {
+    let sql =
+        "SELECT id, account, enrolled_at, returned_at FROM returned_device ORDER BY account, enrolled_at";
+    let mut statement = conn.prepare_cached(sql)?;
+    let devices = statement.query_map([], |row| {
+        let account = AccountId::from_bytes(row.get(1)?);
+        let view = DeviceView {
+            id: DeviceId::from_bytes(row.get(0)?).to_string(),
+            account: account.to_string(),
+            name: String::new(),
+            enrolled_at_ms: row.get(2)?,
+            revoked_at_ms: None,
+            lost: false,
+            last_sync_at_ms: None,
+            unsent: None,
+            copied: false,
+            returned_at_ms: row.get(3)?,
+        };
+        Ok((account, view))
+    })?;
+    let mut views = Vec::new();
+    for device in devices {
+        let (account, view) = device?;
+        let held = realm::held_by(conn, account)?;
+        let in_reach = |held: &realm::Held| permit.units().contains(&held.grant.unit);
+        if held.is_empty() || held.iter().any(in_reach) {
+            views.push(view);
+        }
+    }
+    Ok(views)
+}
+
+/// Somebody whom a restored store does not know any more.
+#[derive(Clone, Debug)]
+pub struct Forgotten {
+    /// What they log in with.
+    pub username: String,
+    /// Their name.
+    pub name: String,
+}
+
+/// Admits a device that the store was restored without. Whose it is, the realm's own signature says; if the store does not
+/// know the person either, `person` tells how they are called – with the id that their records bear, and without a role.
+///
+/// # Errors
+/// [`AccountError`].
+pub fn admit(
+    tx: &Transaction<'_>,
+    permit: &Permit<Write>,
+    by: &By,
+    device: DeviceId,
+    person: Option<&Forgotten>,
+) -> Result<(), AccountError> {
+    let returned = realm::returned_device(tx, device)?.ok_or(AccountError::NotFound)?;
+    let known = "SELECT 1 FROM account WHERE id = ?";
+    if tx.prepare_cached(known)?.exists([returned.account.to_bytes()])? {
+        managed(tx, permit, by, returned.account)?;
+    } else {
+        let person = person.ok_or(AccountError::Text)?;
+        accounts::add_known(tx, by, returned.account, &person.username, &person.name)?;
+    }
+    realm::add_device(tx, &returned)?;
+    tx.prepare_cached("DELETE FROM returned_device WHERE id = ?")?
+        .execute([device.to_bytes()])?;
+    Ok(audit::record(tx, by, Act::DeviceAdmitted, &Change::of(device))?)
 }
 
 /// How a device stands; `None` if there is none.

@@ -2,10 +2,12 @@
 //!
 //! A code is shown once and stored as its digest; it is good for seven days and one key. The device signs what it asks
 //! a token for; a signed assertion is good once and for a few minutes around the server's time. A device whose clock is
-//! elsewhere gets a nonce to sign instead, so a wrong clock locks nobody out.
+//! elsewhere gets a nonce to sign instead, so a wrong clock locks nobody out. A device that is not known shows the realm's
+//! signature under its enrolment: the store was restored, and what the device has is still to be delivered.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
+use sync_core::enrolment::ShownEnrolment;
 use sync_core::ids::{AccountId, DeviceId, RealmId, UnitId};
 use sync_core::signature::{AssertionStatement, PublicKey, Signature};
 
@@ -198,18 +200,37 @@ pub struct Assertion {
     pub signature: Signature,
 }
 
+/// The realm, and how it knows its own word again.
+#[derive(Clone, Copy, Debug)]
+pub struct Realm {
+    /// Which.
+    pub id: RealmId,
+    /// What enrolments are signed with.
+    pub key: PublicKey,
+}
+
 /// Checks an assertion and remembers that it was used.
 ///
 /// # Errors
 /// [`EnrolmentError`]. [`EnrolmentError::ClockRefused`] has stored its nonce: commit it.
 pub fn check(
     tx: &Transaction<'_>,
-    realm: RealmId,
+    realm: Realm,
     assertion: &Assertion,
+    shown: Option<&ShownEnrolment>,
     fresh_nonce: [u8; 16],
-    now_ms: i64,
+    by: &By,
 ) -> Result<Result<Device, EnrolmentError>, rusqlite::Error> {
-    let outcome = check_proof(tx, realm, assertion, now_ms);
+    let now_ms = by.now_ms;
+    let outcome = known(tx, realm, assertion.device, shown).and_then(|found| {
+        let (device, knows) = found.ok_or(EnrolmentError::NotProven)?;
+        check_proof(tx, realm.id, &device, assertion, now_ms)?;
+        if knows == Knows::ByItsWord {
+            realm::add_returned(tx, &device, now_ms)?;
+            audit::record(tx, by, Act::DeviceReturned, &Change::of(device.id))?;
+        }
+        Ok(device)
+    });
     if let Err(EnrolmentError::ClockRefused { .. }) = outcome {
         tx.prepare_cached("INSERT INTO nonce (nonce, device, expires_at) VALUES (?, ?, ?)")?
             .execute(params![
@@ -222,17 +243,52 @@ pub fn check(
     Ok(outcome)
 }
 
+/// How a device is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Knows {
+    /// It is in the tables.
+    ByItself,
+    /// It is not, and shows that the realm enrolled it: the store was restored from a day before.
+    ByItsWord,
+}
+
+fn known(
+    tx: &Transaction<'_>,
+    realm: Realm,
+    id: DeviceId,
+    shown: Option<&ShownEnrolment>,
+) -> Result<Option<(Device, Knows)>, EnrolmentError> {
+    let stored = match realm::device(tx, id)? {
+        Some(device) => Some(device),
+        None => realm::returned_device(tx, id)?,
+    };
+    let shown = || {
+        let statement = shown?.verify(realm.id, id, &realm.key).ok()?;
+        Some(Device {
+            id,
+            account: statement.account,
+            key: statement.public_key,
+            enrolled_at: statement.enrolled_at_ms,
+            revoked: false,
+        })
+    };
+    Ok(match stored {
+        Some(device) => Some((device, Knows::ByItself)),
+        None => shown().map(|device| (device, Knows::ByItsWord)),
+    })
+}
+
 fn check_proof(
     tx: &Transaction<'_>,
     realm: RealmId,
+    device: &Device,
     assertion: &Assertion,
     now_ms: i64,
-) -> Result<Device, EnrolmentError> {
+) -> Result<(), EnrolmentError> {
     tx.prepare_cached("DELETE FROM used_assertion WHERE expires_at <= ?")?
         .execute([now_ms])?;
     tx.prepare_cached("DELETE FROM nonce WHERE expires_at <= ?")?
         .execute([now_ms])?;
-    let device = realm::device(tx, assertion.device)?.ok_or(EnrolmentError::NotProven)?;
     let statement = AssertionStatement {
         realm,
         device: assertion.device,
@@ -263,7 +319,7 @@ fn check_proof(
         .prepare_cached("INSERT OR IGNORE INTO used_assertion (digest, expires_at) VALUES (?, ?)")?
         .execute(params![digest, now_ms + 2 * CLOCK_TOLERANCE_MS])?;
     if fresh == 1 {
-        Ok(device)
+        Ok(())
     } else {
         Err(EnrolmentError::Replayed)
     }

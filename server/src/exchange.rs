@@ -122,16 +122,7 @@ impl Exchange {
         request: SyncRequest,
         now_ms: i64,
     ) -> Result<SyncResponse, ExchangeError> {
-        if !(MIN_VERSION..=VERSION).contains(&request.v) {
-            return Err(ExchangeError::Version(request.v));
-        }
-        if request.push.len() > limits::PUSH_BATCHES {
-            return Err(ExchangeError::TooManyBatches);
-        }
-        let given = match &request.cursor {
-            Some(bytes) => Cursor::open(bytes, &self.cursor_key, sender.device)?,
-            None => Cursor::START,
-        };
+        let given = self.checked(sender, &request)?;
         let cursor = self.rewound(given.clone(), request.epoch, now_ms).await?;
         let (receipts, own) = self.push(sender, &request.push.into(), now_ms).await?;
         self.presence.saw(
@@ -156,24 +147,77 @@ impl Exchange {
         let moved = page.cursor != given || request.cursor.is_none();
         let heal = self.heal(sender, request.heal).await?;
         Ok(SyncResponse {
-            v: VERSION,
-            epoch: self.epoch(),
-            server_time_ms: now_ms,
-            token: None,
             receipts,
             items: page.items,
             cursor: moved.then(|| page.cursor.seal(&self.cursor_key, sender.device)),
             digest,
             more: page.more,
             heal,
+            ..self.answer(request.v, now_ms)
+        })
+    }
+
+    /// Takes what a device delivers that this store was restored without. Nothing goes down, and nothing is said about what
+    /// it holds: it keeps all of it, and goes on where it was once it is admitted.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn take_in(
+        &self,
+        sender: &Arc<Sender>,
+        request: SyncRequest,
+        now_ms: i64,
+    ) -> Result<SyncResponse, ExchangeError> {
+        let given = self.checked(sender, &request)?;
+        if request.heal.len() > limits::HEAL_SCOPES {
+            return Err(ExchangeError::TooManyBatches);
+        }
+        let cursor = self.rewound(given.clone(), request.epoch, now_ms).await?;
+        let (receipts, _) = self.push(sender, &request.push.into(), now_ms).await?;
+        let moved = cursor != given && request.cursor.is_some();
+        Ok(SyncResponse {
+            receipts,
+            cursor: moved.then(|| cursor.seal(&self.cursor_key, sender.device)),
+            heal: request.heal.iter().map(|_| HealAnswer::NotYet).collect(),
+            ..self.answer(request.v, now_ms)
+        })
+    }
+
+    /// What can be said of a request before anything is done; gives its cursor.
+    fn checked(&self, sender: &Sender, request: &SyncRequest) -> Result<Cursor, ExchangeError> {
+        if !(MIN_VERSION..=VERSION).contains(&request.v) {
+            return Err(ExchangeError::Version(request.v));
+        }
+        if request.push.len() > limits::PUSH_BATCHES {
+            return Err(ExchangeError::TooManyBatches);
+        }
+        Ok(match &request.cursor {
+            Some(bytes) => Cursor::open(bytes, &self.cursor_key, sender.device)?,
+            None => Cursor::START,
+        })
+    }
+
+    /// An answer that brings nothing yet.
+    fn answer(&self, v: u32, now_ms: i64) -> SyncResponse {
+        SyncResponse {
+            v: VERSION,
+            epoch: self.epoch(),
+            server_time_ms: now_ms,
+            token: None,
+            receipts: Vec::new(),
+            items: Vec::new(),
+            cursor: None,
+            digest: None,
+            more: false,
+            heal: Vec::new(),
             backoff_ms: None,
-            versions: (request.v != VERSION).then_some(VersionRange {
+            versions: (v != VERSION).then_some(VersionRange {
                 min: MIN_VERSION,
                 max: VERSION,
             }),
             flags: None,
             access_token: None,
-        })
+        }
     }
 
     /// Which life of the store this is.

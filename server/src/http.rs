@@ -115,6 +115,7 @@ pub fn routes() -> Vec<Route> {
         post("/v1/remarks/{remark}/answers", Reader, remarks::answer),
         get("/v1/counts", Reader, records::counts),
         get("/v1/devices", Manager, devices::list),
+        post("/v1/devices/{device}/admit", Manager, devices::admit),
         post("/v1/devices/{device}/lost", Manager, devices::lost),
         post("/v1/devices/{device}/name", Manager, devices::rename),
         post("/v1/devices/{device}/revoke", Manager, devices::revoke),

@@ -269,6 +269,16 @@ pub enum Decision {
     Discard(Discard),
 }
 
+/// One batch stands on another that waits: it follows that one.
+///
+/// # Errors
+/// The store's.
+pub fn join(tx: &Transaction<'_>, id: i64, base: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE quarantine SET joins = ?2 WHERE id = ?1 AND outcome IS NULL")?
+        .execute([id, base])?;
+    Ok(())
+}
+
 /// Writes a decision down, and into the audit; gives its number, or nothing if there was one before.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::tree::TreeError;
 pub use accounts::{
     Account, account_by_username, account_id, add_account, display_name, password_hash, username,
 };
-pub use devices::{Device, add_device, device, keep_key, signing_key};
+pub use devices::{Device, add_device, add_returned, device, keep_key, returned_device, signing_key};
 pub(crate) use roles::held;
 pub use roles::{Held, grant, held_by, held_roles, revoke};
 pub use units::{all_units, tree, turning_days};

@@ -3,6 +3,8 @@
 //! A restore begins a new epoch, with its parent and the log position at which it branched: phones that knew the old one
 //! are sent back to that position, and offer what they had delivered since. The store that was there is kept beside it.
 
+pub mod undone;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

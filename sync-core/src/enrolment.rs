@@ -157,6 +157,54 @@ impl Enrolment {
     }
 }
 
+/// The realm's word for an enrolment as the device shows it: a server that was restored may have forgotten the device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownEnrolment {
+    /// The account's id.
+    pub account: String,
+    /// The device's public key, 32 bytes in base64url.
+    pub public_key: String,
+    /// When, UTC milliseconds of the server.
+    pub enrolled_at_ms: i64,
+    /// The realm's signature over the enrolment statement, 64 bytes in base64url.
+    pub statement_signature: String,
+}
+
+impl ShownEnrolment {
+    /// What `key` was enrolled by.
+    pub fn of(enrolment: &Enrolment, key: &PublicKey) -> Self {
+        Self {
+            account: enrolment.account.to_string(),
+            public_key: BASE64URL_NOPAD.encode(&key.to_bytes()),
+            enrolled_at_ms: enrolment.enrolled_at_ms,
+            statement_signature: BASE64URL_NOPAD.encode(&enrolment.signature.0),
+        }
+    }
+
+    /// What the realm's key once signed for this device.
+    ///
+    /// # Errors
+    /// [`BadWord`] when a value is malformed, or the signature is over something else.
+    pub fn verify(
+        &self,
+        realm: RealmId,
+        device: DeviceId,
+        realm_key: &PublicKey,
+    ) -> Result<EnrolmentStatement, BadWord> {
+        let statement = EnrolmentStatement {
+            realm,
+            device,
+            account: self.account.parse().map_err(|_| BadWord)?,
+            public_key: PublicKey::from_bytes(bytes(&self.public_key)?).map_err(|_| BadWord)?,
+            enrolled_at_ms: self.enrolled_at_ms,
+        };
+        let signature = Signature(bytes(&self.statement_signature)?);
+        let verified = statement.verify(realm_key, &signature);
+        verified.map_err(|_| BadWord)?;
+        Ok(statement)
+    }
+}
+
 /// What a device signs to get a token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TokenRequest {
@@ -174,6 +222,9 @@ pub struct TokenRequest {
     pub nonce: Option<String>,
     /// Over the [`AssertionStatement`], 64 bytes in base64url.
     pub signature: String,
+    /// That it was enrolled, for a server that does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<ShownEnrolment>,
 }
 
 impl TokenRequest {
@@ -195,7 +246,14 @@ impl TokenRequest {
             jti: BASE64URL_NOPAD.encode(&jti),
             nonce: nonce.map(|nonce| BASE64URL_NOPAD.encode(&nonce)),
             signature: BASE64URL_NOPAD.encode(&statement.sign(&identity.key).0),
+            enrolment: None,
         }
+    }
+
+    /// The same, showing that the device was enrolled.
+    #[must_use]
+    pub fn showing(self, enrolment: Option<ShownEnrolment>) -> Self {
+        Self { enrolment, ..self }
     }
 }
 
@@ -247,6 +305,49 @@ mod tests {
             let mut changed = answer(&key);
             change(&mut changed);
             assert_eq!(Enrolment::read(&changed, &key), Err(BadWord));
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_what_the_realm_signed() {
+        let (key, realm_key) = (
+            DeviceKey::from_seed([1; 32]),
+            DeviceKey::from_seed([7; 32]).public(),
+        );
+        let enrolment = Enrolment::read(&answer(&key), &key).unwrap();
+        let shown = ShownEnrolment::of(&enrolment, &key.public());
+        let (realm, device) = (enrolment.realm, enrolment.device);
+        let statement = shown.verify(realm, device, &realm_key).unwrap();
+        assert_eq!(
+            (statement.account, statement.public_key),
+            (enrolment.account, key.public())
+        );
+        assert_eq!(
+            shown.verify(realm, DeviceId::from_parts(9, 9), &realm_key),
+            Err(BadWord)
+        );
+        assert_eq!(
+            shown.verify(RealmId::from_parts(9, 9), device, &realm_key),
+            Err(BadWord)
+        );
+        assert_eq!(
+            shown.verify(realm, device, &key.public()),
+            Err(BadWord),
+            "not its own word"
+        );
+        let changes: [fn(&mut ShownEnrolment); 4] = [
+            |shown| shown.account = AccountId::from_parts(4, 4).to_string(),
+            |shown| shown.enrolled_at_ms += 1,
+            |shown| {
+                let other = DeviceKey::from_seed([2; 32]).public().to_bytes();
+                shown.public_key = BASE64URL_NOPAD.encode(&other);
+            },
+            |shown| shown.statement_signature = "?".into(),
+        ];
+        for change in changes {
+            let mut changed = shown.clone();
+            change(&mut changed);
+            assert_eq!(changed.verify(realm, device, &realm_key), Err(BadWord));
         }
     }
 

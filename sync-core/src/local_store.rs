@@ -212,7 +212,8 @@ pub struct Update {
     pub keys: Vec<(RecordId, RecordKey)>,
     /// Records whose keys are to be destroyed, and never taken again.
     pub erased: Vec<RecordId>,
-    /// Documents that may no longer be read. One with pending changes stays until they have a receipt.
+    /// Documents that may no longer be read. One with changes that are to be delivered, also once more, stays until they
+    /// have a receipt.
     pub gone: Vec<DocumentId>,
     /// Own changes that are to be delivered once more, of those that had a receipt before this update.
     pub offer: Option<Offer>,

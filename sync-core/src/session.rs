@@ -9,7 +9,9 @@ mod answer;
 
 use rand_core::CryptoRng;
 
-use crate::enrolment::{BadWord, EnrolAnswer, EnrolRequest, Enrolment, TokenAnswer, TokenRequest};
+use crate::enrolment::{
+    BadWord, EnrolAnswer, EnrolRequest, Enrolment, ShownEnrolment, TokenAnswer, TokenRequest,
+};
 use crate::local_store::{Credentials, LocalStore};
 use crate::protocol::{CONTENT_TYPE, Health};
 use crate::replica::{ExchangeId, Received, Replica, ReplicaError};
@@ -239,9 +241,14 @@ impl<S: LocalStore> Session<S> {
         let nonce = self.nonce.take();
         let news = health.filter(|health| self.health.as_ref() != Some(health));
         let token = self.credentials.access_token.clone();
+        let Credentials { key, enrolment, .. } = &self.credentials;
+        let shown = enrolment
+            .as_ref()
+            .map(|enrolment| ShownEnrolment::of(enrolment, &key.public()));
         let replica = self.replica_mut()?;
         let Some(token) = token else {
             let request = TokenRequest::new(replica.identity(), replica.corrected(now_ms), nonce, rng);
+            let request = request.showing(shown);
             self.on_its_way = Some(OnItsWay::Token);
             return Ok(Call::json("/v1/token", &request));
         };
@@ -351,11 +358,8 @@ impl<S: LocalStore> Session<S> {
         if let Some(token) = &received.access_token {
             self.keep_token(Some(token.clone()))?;
         }
-        let wipe = received.flags.wipe && !received.more && {
-            let status = self.replica_mut()?.status();
-            // What was refused is with the server, in its quarantine.
-            status.unsent == status.refused
-        };
+        // What was refused is with the server, in its quarantine.
+        let wipe = received.flags.wipe && !received.more && !self.replica()?.owes()?;
         Ok(Step {
             more: received.more,
             received: Some(received),
@@ -365,7 +369,14 @@ impl<S: LocalStore> Session<S> {
 
     /// Drops what the server does not take any more, if there is something to ask for in its place.
     fn amend(&mut self, unusable: &Unusable) -> Result<bool, S> {
-        if unusable.is_about(&["token_expired", "token_invalid", "token_missing"]) && !self.token_untried {
+        // A server that was restored does not know the device; when it asks for a token, it shows that it was enrolled.
+        let about_token = [
+            "token_expired",
+            "token_invalid",
+            "token_missing",
+            "device_not_proven",
+        ];
+        if unusable.is_about(&about_token) && !self.token_untried {
             self.keep_token(None)?;
             return Ok(true);
         }

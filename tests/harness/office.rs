@@ -1,5 +1,6 @@
 //! An office: the whole application on a directory of its own, spoken to by HTTP, with the time in our hands.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -11,11 +12,13 @@ use http_body_util::BodyExt;
 use jiff::civil::Date;
 use langso_server::app::App;
 use langso_server::audit::By;
+use langso_server::backup::back_up;
 use langso_server::clock::{Clock, day_of, midnight_ms, random, random_bits};
 use langso_server::config::Config;
-use langso_server::http::router;
+use langso_server::http::router as router_of;
 use langso_server::policy::{Grant, Role, console};
 use langso_server::realm::{self, Account};
+use langso_server::restore::restore;
 use langso_server::{enrolment, session, units};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -81,7 +84,41 @@ impl Office {
             .unwrap();
         now_ms.store(midnight_ms(today).unwrap() + 8 * 3_600_000, Ordering::Relaxed);
         let app = App::open(config, clock).unwrap();
-        let router = router(Arc::clone(&app));
+        let router = router_of(Arc::clone(&app));
+        Self {
+            runtime,
+            app,
+            router,
+            now_ms,
+            dir,
+        }
+    }
+
+    /// Makes a backup while the server runs.
+    pub fn back_up(&self, name: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        back_up(self.app.store().path(), &path).unwrap();
+        path
+    }
+
+    /// The server is stopped, restored from a backup – its keys are kept elsewhere, and are the same – and started again.
+    pub fn restore(self, backup: &Path) -> Self {
+        let Self {
+            runtime,
+            app,
+            router,
+            now_ms,
+            dir,
+        } = self;
+        let (config, clock, store) = (
+            app.config.clone(),
+            app.clock.clone(),
+            app.store().path().to_owned(),
+        );
+        drop((app, router));
+        restore(&store, backup, random(), now_ms.load(Ordering::Relaxed)).unwrap();
+        let app = App::open(config, clock).unwrap();
+        let router = router_of(Arc::clone(&app));
         Self {
             runtime,
             app,

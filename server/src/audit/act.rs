@@ -37,6 +37,10 @@ pub enum Act {
     CodeMade,
     /// A device was enrolled.
     DeviceEnrolled,
+    /// A device that this store does not know showed that it was enrolled: the store was restored.
+    DeviceReturned,
+    /// Such a device was admitted.
+    DeviceAdmitted,
     /// A device got another name.
     DeviceRenamed,
     /// A device was revoked.
@@ -59,7 +63,7 @@ pub enum Act {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Act; 26] = [
+    pub const ALL: [Act; 28] = [
         Act::UnitsImported,
         Act::UnitsReformed,
         Act::UnitChanged,
@@ -77,6 +81,8 @@ impl Act {
         Act::LoginRefused,
         Act::CodeMade,
         Act::DeviceEnrolled,
+        Act::DeviceReturned,
+        Act::DeviceAdmitted,
         Act::DeviceRenamed,
         Act::DeviceRevoked,
         Act::DeviceLost,
@@ -108,6 +114,8 @@ impl Act {
             Act::LoginRefused => "login_refused",
             Act::CodeMade => "code_made",
             Act::DeviceEnrolled => "device_enrolled",
+            Act::DeviceReturned => "device_returned",
+            Act::DeviceAdmitted => "device_admitted",
             Act::DeviceRenamed => "device_renamed",
             Act::DeviceRevoked => "device_revoked",
             Act::DeviceLost => "device_lost",

@@ -7,7 +7,7 @@ use sync_core::ids::DeviceId;
 use super::accounts::{at_console, console_permit};
 use super::{DataDir, say};
 use crate::app::open_data;
-use crate::devices::{self, End};
+use crate::devices::{self, End, Forgotten};
 use crate::store::WriteError;
 
 /// List devices, rename, revoke them.
@@ -30,6 +30,17 @@ enum DeviceCommand {
         /// Its name.
         #[arg(long)]
         name: String,
+    },
+    /// Let a device in that the store was restored without. Give its person the roles back before.
+    Admit {
+        /// The device's id.
+        device: DeviceId,
+        /// What its person logs in with, if the store does not know the person either.
+        #[arg(long, requires = "name")]
+        username: Option<String>,
+        /// The person's name.
+        #[arg(long, requires = "username")]
+        name: Option<String>,
     },
     /// It may only deliver from now on, into quarantine, and wipes itself then.
     Revoke {
@@ -61,6 +72,15 @@ impl Device {
             match command {
                 DeviceCommand::List => Ok(()),
                 DeviceCommand::Rename { device, name } => devices::rename(tx, &permit, &by, device, &name),
+                DeviceCommand::Admit {
+                    device,
+                    username,
+                    name,
+                } => {
+                    let called = username.zip(name);
+                    let person = called.map(|(username, name)| Forgotten { username, name });
+                    devices::admit(tx, &permit, &by, device, person.as_ref())
+                }
                 DeviceCommand::Revoke { device } => devices::end(tx, &permit, &by, device, End::Revoked),
                 DeviceCommand::Lost { device } => devices::end(tx, &permit, &by, device, End::Lost),
             }

@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use sync_core::ids::{DeviceId, Month};
-use sync_core::protocol::{Receipt, ScopeSet};
+use sync_core::ids::{ChangeHash, DeviceId, Month};
+use sync_core::preflight::{PreflightLimits, chunk_hash, preflight};
+use sync_core::protocol::{Batch, Receipt, ScopeSet};
 
 use super::{Exchange, internal};
 use crate::audit::By;
@@ -29,6 +30,9 @@ pub enum DecideError {
     /// It is still refused, with this code, and stays where it is.
     #[error("it is still refused: {0}")]
     Refused(String),
+    /// It stands on this one, which waits too: it follows when that is released.
+    #[error("it stands on batch {0}, which waits too")]
+    StandsOn(i64),
     /// Come back later.
     #[error("the server is busy")]
     Busy,
@@ -153,7 +157,7 @@ impl Exchange {
             key: key.map_err(failed)?.ok_or(DecideError::DeviceUnknown)?,
             access,
         };
-        let (sender, batches) = (Arc::new(sender), Arc::from([batch]));
+        let (sender, batches): (_, Arc<[Batch]>) = (Arc::new(sender), Arc::from([batch]));
         let way = Way::Released { id, by: by.clone() };
         let delivered = self
             .ingest
@@ -174,12 +178,37 @@ impl Exchange {
                 Ok(())
             }
             Some(Receipt::Quarantined { reason: code } | Receipt::Rejected { code, .. }) => {
-                Err(DecideError::Refused(code.clone()))
+                let base = self.joined_to(&parked, &batches).await?;
+                Err(base.map_or_else(|| DecideError::Refused(code.clone()), DecideError::StandsOn))
             }
             Some(Receipt::MissingDeps { .. }) => Err(DecideError::Refused("missing_deps".to_owned())),
             Some(Receipt::ActorFork { .. }) => Err(DecideError::Refused("actor_fork".to_owned())),
             None => Err(DecideError::Internal("no receipt".to_owned())),
         }
+    }
+
+    /// The open batch that a batch stands on. It may have come after it, and is joined now.
+    async fn joined_to(&self, parked: &Parked, batches: &[Batch]) -> Result<Option<i64>, DecideError> {
+        let (id, device) = (parked.id, parked.device);
+        let needs: Vec<_> = batches
+            .iter()
+            .map(|batch| (batch.document, needed(batch)))
+            .collect();
+        let found = self.store.read_blocking(|conn| {
+            for (document, deps) in &needs {
+                let base = quarantine::holding(conn, device, *document, deps)?;
+                if base.is_some_and(|base| base != id) {
+                    return Ok(base);
+                }
+            }
+            Ok::<_, rusqlite::Error>(None)
+        });
+        let Some(base) = found.map_err(failed)? else {
+            return Ok(None);
+        };
+        let joined = self.store.write(move |tx| quarantine::join(tx, id, base));
+        joined.await.map_err(failed)?;
+        Ok(Some(base))
     }
 
     fn parked(&self, permit: &Permit<Write>, id: i64) -> Result<Parked, DecideError> {
@@ -201,6 +230,18 @@ impl Exchange {
         let last = verdicts.entry(device).or_default();
         *last = number.max(*last);
     }
+}
+
+/// What the changes of a batch stand on, beside each other.
+fn needed(batch: &Batch) -> Vec<ChangeHash> {
+    let limits = PreflightLimits::default();
+    let own: Vec<[u8; 32]> = batch.changes.iter().map(|chunk| chunk_hash(chunk)).collect();
+    let headers = batch
+        .changes
+        .iter()
+        .filter_map(|chunk| preflight(chunk, &limits).ok());
+    let deps = headers.flat_map(|header| header.deps);
+    deps.filter(|dep| !own.contains(dep)).map(ChangeHash).collect()
 }
 
 fn failed(error: impl std::fmt::Display) -> DecideError {

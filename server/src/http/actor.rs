@@ -174,6 +174,9 @@ impl FromRequestParts<Arc<App>> for Reader {
                 Standing::Suspended | Standing::Revoked => {
                     return Err(ApiError::new(StatusCode::FORBIDDEN, "device_revoked"));
                 }
+                Standing::Returned => {
+                    return Err(ApiError::new(StatusCode::FORBIDDEN, "device_not_admitted"));
+                }
             }
         } else {
             let session = session_of(parts, app)?;

@@ -15,7 +15,7 @@ use super::actor::Origin;
 use super::given::Given;
 use crate::app::App;
 use crate::clock;
-use crate::enrolment::{self, Assertion};
+use crate::enrolment::{self, Assertion, Realm};
 use crate::realm::Device;
 
 pub(super) async fn enrol(
@@ -70,10 +70,18 @@ pub(super) async fn token(
             .transpose()?,
         signature: Signature(bytes(&request.signature, "signature")?),
     };
-    let (realm, nonce, now_ms) = (app.realm, clock::random(), app.clock.now_ms());
+    let realm = Realm {
+        id: app.realm,
+        key: app.realm_key.public(),
+    };
+    let (nonce, now_ms) = (clock::random(), app.clock.now_ms());
+    let by = origin.by(None, now_ms);
     let checked = app
         .store()
-        .write(move |tx| enrolment::check(tx, realm, &assertion, nonce, now_ms))
+        .write(move |tx| {
+            let shown = request.enrolment.as_ref();
+            enrolment::check(tx, realm, &assertion, shown, nonce, &by)
+        })
         .await?;
     Ok(Json(issue(&app, &checked?, now_ms)?))
 }

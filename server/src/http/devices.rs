@@ -14,7 +14,7 @@ use super::given::Given;
 use super::people::UnitQuery;
 use crate::app::App;
 use crate::clock::random;
-use crate::devices::{self, End};
+use crate::devices::{self, End, Forgotten};
 use crate::enrolment::{CODE_TTL_MS, code_of};
 use crate::policy::Action;
 use crate::qr;
@@ -24,6 +24,13 @@ use crate::qr;
 pub(super) struct NewCode {
     unit: UnitId,
     replaces: Option<DeviceId>,
+}
+
+/// How somebody is called whom the store does not know any more; nothing where it does.
+#[derive(Deserialize)]
+pub(super) struct Admission {
+    username: Option<String>,
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +77,23 @@ pub(super) async fn rename(
     let by = writer.by;
     app.store()
         .write(move |tx| devices::rename(tx, &permit, &by, device, &new.name))
+        .await?;
+    Ok(Json(json!({})))
+}
+
+/// Lets a device in that the store was restored without.
+pub(super) async fn admit(
+    State(app): State<Arc<App>>,
+    writer: Writer,
+    Path(device): Path<DeviceId>,
+    Given(given): Given<Admission>,
+) -> Result<Json<Value>, ApiError> {
+    let permit = writer.permit(Action::ManageDevices, None)?;
+    let by = writer.by;
+    let called = given.username.zip(given.name);
+    let person = called.map(|(username, name)| Forgotten { username, name });
+    app.store()
+        .write(move |tx| devices::admit(tx, &permit, &by, device, person.as_ref()))
         .await?;
     Ok(Json(json!({})))
 }

@@ -289,6 +289,7 @@ impl From<DecideError> for ApiError {
             DecideError::Decided => stands("decided_already"),
             DecideError::DeviceUnknown => stands("device_unknown"),
             DecideError::Refused(code) => stands("still_refused").with("reason", code),
+            DecideError::StandsOn(base) => stands("stands_on_quarantined").with("batch", base),
             DecideError::Busy => Self::busy(),
             DecideError::Full => Self::full(),
             DecideError::Internal(cause) => Self::internal(cause),

@@ -39,7 +39,12 @@ pub(super) async fn sync(
     // In a task of its own: once a batch is judged, a client that hangs up must not leave it half done.
     let exchange = tokio::spawn(async move {
         let now_ms = app.clock.now_ms();
-        let mut response = app.exchange.exchange(&actor.sender, request, now_ms).await?;
+        let mut response = match actor.standing {
+            Standing::Good | Standing::Suspended | Standing::Revoked => {
+                app.exchange.exchange(&actor.sender, request, now_ms).await?
+            }
+            Standing::Returned => app.exchange.take_in(&actor.sender, request, now_ms).await?,
+        };
         response.access_token = app.tokens.renew(&actor.bearer, now_ms);
         response.flags = flags(actor.standing).or(response.flags);
         drop((turn, flight));
@@ -55,7 +60,7 @@ pub(super) async fn sync(
 /// What a device has to do that may only deliver: wipe itself, once everything is delivered, if it was revoked.
 fn flags(standing: Standing) -> Option<Flags> {
     match standing {
-        Standing::Good | Standing::Suspended => None,
+        Standing::Good | Standing::Suspended | Standing::Returned => None,
         Standing::Revoked => Some(Flags {
             wipe: true,
             ..Flags::default()

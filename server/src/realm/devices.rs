@@ -56,7 +56,53 @@ pub fn signing_key(conn: &Connection, id: DeviceId) -> rusqlite::Result<Option<P
         let key: Option<[u8; 32]> = meta(conn, "realm_key")?;
         return Ok(key.and_then(|key| PublicKey::from_bytes(key).ok()));
     }
-    Ok(device(conn, id)?.map(|device| device.key))
+    let device = match device(conn, id)? {
+        Some(device) => Some(device),
+        None => returned_device(conn, id)?,
+    };
+    Ok(device.map(|device| device.key))
+}
+
+/// A device that this store knows by the realm's own signature alone: it was enrolled in a life of the store that is over.
+///
+/// # Errors
+/// The store's.
+pub fn returned_device(conn: &Connection, id: DeviceId) -> rusqlite::Result<Option<Device>> {
+    let sql = "SELECT account, public_key, enrolled_at FROM returned_device WHERE id = ?";
+    let row = conn
+        .prepare_cached(sql)?
+        .query_row([id.to_bytes()], |row| {
+            Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?, row.get(2)?))
+        })
+        .optional()?;
+    Ok(row.and_then(|(account, key, enrolled_at)| {
+        Some(Device {
+            id,
+            account: AccountId::from_bytes(account),
+            key: PublicKey::from_bytes(key).ok()?,
+            enrolled_at,
+            revoked: false,
+        })
+    }))
+}
+
+/// Writes such a device down.
+///
+/// # Errors
+/// The store's.
+pub fn add_returned(tx: &Transaction<'_>, device: &Device, now_ms: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO returned_device (id, account, public_key, enrolled_at, returned_at)
+         VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        device.id.to_bytes(),
+        device.account.to_bytes(),
+        device.key.to_bytes(),
+        device.enrolled_at,
+        now_ms
+    ])?;
+    Ok(())
 }
 
 /// Writes down the key with which the server's own replica signs.

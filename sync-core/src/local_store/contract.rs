@@ -18,7 +18,7 @@ use crate::signature::DeviceKey;
 /// Runs every case; panics at the first that fails, with its name.
 pub fn check<S: LocalStore>(mut make: impl FnMut() -> S, reopen: impl Fn(S) -> S) {
     type Case<S> = for<'a, 'b> fn(&'a mut Subject<'b, S>);
-    let cases: [(&str, Case<S>); 13] = [
+    let cases: [(&str, Case<S>); 14] = [
         ("credentials are kept", credentials_are_kept),
         (
             "what is unsent is told by record",
@@ -51,6 +51,10 @@ pub fn check<S: LocalStore>(mut make: impl FnMut() -> S, reopen: impl Fn(S) -> S
         (
             "a document with pending changes is not forgotten",
             a_document_with_pending_changes_is_not_forgotten,
+        ),
+        (
+            "a document that is to be offered again is not forgotten",
+            a_document_that_is_to_be_offered_again_is_not_forgotten,
         ),
         (
             "lists are newest first and filtered",
@@ -519,6 +523,31 @@ fn a_document_with_pending_changes_is_not_forgotten<S: LocalStore>(subject: &mut
     assert_eq!(subject.key(2), None);
     assert_eq!(subject.document(ledger(1)).unwrap_or_default().changes.len(), 1);
     assert_eq!(subject.list(ListQuery::default()), [record(1)]);
+}
+
+fn a_document_that_is_to_be_offered_again_is_not_forgotten<S: LocalStore>(subject: &mut Subject<'_, S>) {
+    subject.save(ledger(1), 1);
+    let delivered = DocumentUpdate {
+        confirmed: vec![receipt(1)],
+        ..update_of(ledger(1))
+    };
+    subject.apply(&update(vec![delivered.clone()]));
+    // A server that was restored may have lost it, and does not know the right to read it either.
+    subject.apply(&Update {
+        offer: Some(Offer::All),
+        gone: vec![ledger(1)],
+        ..Update::default()
+    });
+    subject.reopen();
+    assert_eq!(subject.document(ledger(1)).unwrap_or_default().changes.len(), 1);
+    assert!(subject.key(1).is_some());
+    let offering = subject.store().offering();
+    assert_eq!(subject.ok(offering), [ledger(1)]);
+    subject.apply(&Update {
+        gone: vec![ledger(1)],
+        ..update(vec![delivered])
+    });
+    assert_eq!(subject.document(ledger(1)), None, "it has its receipt again");
 }
 
 fn lists_are_newest_first_and_filtered<S: LocalStore>(subject: &mut Subject<'_, S>) {

@@ -252,10 +252,13 @@ impl LocalStore for MemoryStore {
             self.keys.entry(*record).or_insert_with(|| key.clone());
         }
         for id in &update.gone {
-            if self
-                .documents
-                .get(id)
-                .is_some_and(|stored| stored.changes.iter().all(|change| change.pending.is_none()))
+            let owed = self
+                .own
+                .iter()
+                .any(|own| own.document == *id && own.change.offered);
+            let stored = self.documents.get(id);
+            if !owed
+                && stored.is_some_and(|stored| stored.changes.iter().all(|change| change.pending.is_none()))
             {
                 self.documents.remove(id);
                 self.own.retain(|own| own.document != *id);

@@ -168,6 +168,25 @@ impl<S: LocalStore> Replica<S> {
         Ok(outgoing.collect())
     }
 
+    /// Whether something is to be delivered that no server has answered: pending changes, or what a server that was
+    /// restored has to be offered.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn owes(&self) -> Result<bool, S> {
+        if self.summaries.values().any(|summary| summary.pending > 0) {
+            return Ok(true);
+        }
+        for id in &self.outbox.offering {
+            let own = self.store.own(*id).map_err(ReplicaError::Store)?;
+            let answered = |own: &OwnChange| self.outbox.refused_offers.contains_key(&own.hash);
+            if own.iter().any(|own| own.offered && !answered(own)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The keys of the records that these changes create: by their seed where they follow from it, spelled out otherwise.
     fn keys_of(&self, id: DocumentId, changes: &[Outgoing]) -> Result<Keys, S> {
         let seed = self.documents.get(&id).and_then(|open| open.seed.clone());

@@ -33,6 +33,8 @@ pub(super) struct Stage {
     /// Documents about which the server is to be asked.
     pub(super) suspect: BTreeSet<DocumentId>,
     refused_offers: BTreeMap<ChangeHash, String>,
+    /// Changes that a person has decided about: one that was offered in vain gets another answer now.
+    judged: BTreeSet<ChangeHash>,
     /// Whether a document took over what the server has.
     pub(super) healed: bool,
 }
@@ -216,6 +218,7 @@ impl<S: LocalStore> Replica<S> {
             } => {
                 let hashes = changes.iter().map(|hash| ChangeHash(hash.0)).collect();
                 self.staged(stage, *document)?.decide(&hashes, outcome);
+                stage.judged.extend(hashes);
                 Ok(())
             }
         }
@@ -269,7 +272,9 @@ impl<S: LocalStore> Replica<S> {
 
     /// After the store: the same in memory.
     fn settle(&mut self, stage: Stage, update: Update) -> Result<(), S> {
-        let offered = update.offer.is_some() || !self.outbox.offering.is_empty();
+        if update.offer.is_some() || !self.outbox.offering.is_empty() {
+            self.outbox.offering = self.store.offering().map_err(ReplicaError::Store)?;
+        }
         for (id, staged) in stage.documents {
             if staged.moved || !staged.confirmed.is_empty() {
                 self.outbox.waiting.remove(&id);
@@ -286,18 +291,18 @@ impl<S: LocalStore> Replica<S> {
                 .summaries
                 .get(id)
                 .is_some_and(|summary| summary.pending + summary.refused > 0);
-            if !kept && !waits {
+            if !kept && !waits && !self.outbox.offering.contains(id) {
                 self.summaries.remove(id);
                 self.documents.remove(id);
             }
-        }
-        if offered {
-            self.outbox.offering = self.store.offering().map_err(ReplicaError::Store)?;
         }
         self.outbox.single.extend(stage.single);
         self.outbox.waiting.extend(stage.waiting);
         self.healing.unproven |= stage.healed;
         self.outbox.refused_offers.extend(stage.refused_offers);
+        self.outbox
+            .refused_offers
+            .retain(|hash, _| !stage.judged.contains(hash));
         self.healing.documents.extend(stage.suspect);
         self.healing.settle(&update.state);
         self.state = update.state;

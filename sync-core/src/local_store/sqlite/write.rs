@@ -133,16 +133,14 @@ fn put_offer(tx: &Transaction<'_>, offer: Offer) -> Result<()> {
     Ok(())
 }
 
-/// Drops a document that may no longer be read – unless something in it has no receipt.
+/// Drops a document that may no longer be read – unless something in it is to be delivered, for the first time or again.
 fn forget(tx: &Transaction<'_>, id: DocumentId) -> Result<()> {
     let Some(document) = find_document(tx, id)? else {
         return Ok(());
     };
-    let pending = "SELECT EXISTS (SELECT 1 FROM change WHERE document = ? AND made_at IS NOT NULL)";
-    if tx
-        .prepare_cached(pending)?
-        .query_row([document], |row| row.get(0))?
-    {
+    let owed = "SELECT EXISTS (SELECT 1 FROM change WHERE document = ?1 AND made_at IS NOT NULL)
+                  OR EXISTS (SELECT 1 FROM own WHERE document = ?1 AND offered = 1)";
+    if tx.prepare_cached(owed)?.query_row([document], |row| row.get(0))? {
         return Ok(());
     }
     let keys = "DELETE FROM record_key WHERE record IN (SELECT record FROM record_row WHERE document = ?)";
