@@ -98,7 +98,7 @@ fn post(asks: &'static str, sends: Sends, answers: [u16; 9]) -> Row {
 /// `{commune}`, `{record}`, `{directive}`, `{draft}`, `{remark}`, `{id}` and `{other_id}` stand for the hamlet's commune
 /// and what is there, two batches in quarantine at last; `{hamlet}`, `{member}`, `{account}` and `{device}` for the hamlet,
 /// its member's account, another account of its team and the device of that; `{returned}` for one that the store was
-/// restored without.
+/// restored without; `{file}` for an export.
 fn table() -> Vec<Row> {
     use Sends::{Exchange, Json};
     vec![
@@ -177,6 +177,16 @@ fn table() -> Vec<Row> {
         ),
         post(
             "/v1/records/search",
+            Json(r#"{"q":"nguyen","unit":"{hamlet}"}"#),
+            [401, 200, 200, 200, 403, 403, 404, 403, 401],
+        ),
+        get("/v1/exports/{file}?unit={hamlet}", READER),
+        get(
+            "/v1/exports/{file}?unit={hamlet}&include=personal",
+            [401, 200, 200, 200, 403, 403, 404, 403, 401],
+        ),
+        post(
+            "/v1/exports/{file}",
             Json(r#"{"q":"nguyen","unit":"{hamlet}"}"#),
             [401, 200, 200, 200, 403, 403, 404, 403, 401],
         ),
@@ -342,6 +352,7 @@ fn people() -> People {
         ("{directive}", directive),
         ("{draft}", draft),
         ("{remark}", remark),
+        ("{file}", "records.csv".to_owned()),
         ("{hamlet}", hamlet.to_string()),
         ("{member}", member),
         ("{account}", target.to_string()),

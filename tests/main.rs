@@ -22,6 +22,7 @@ mod convergence;
 mod crashes;
 mod delivery;
 mod directives;
+mod exporting;
 mod forks;
 mod heal;
 mod hostile;

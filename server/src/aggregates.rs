@@ -202,6 +202,23 @@ pub fn by_unit_and_category(
     })
 }
 
+/// A unit, a category and an outcome.
+pub type Kind = (UnitId, String, String);
+
+/// Sums of each category and outcome in each unit: the finest there is but for the day.
+///
+/// # Errors
+/// The store's.
+pub fn by_unit_category_and_outcome(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    days: &Days,
+) -> rusqlite::Result<Vec<(Kind, Sums)>> {
+    grouped(conn, permit, days, "unit, category, outcome", |row| {
+        Ok((UnitId::from_bytes(row.get(0)?), row.get(1)?, row.get(2)?))
+    })
+}
+
 fn most_first(mut sums: Vec<(String, Sums)>) -> Vec<(String, Sums)> {
     sums.sort_by(|(a, x), (b, y)| (y.records, a).cmp(&(x.records, b)));
     sums

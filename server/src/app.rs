@@ -76,6 +76,8 @@ pub struct App {
     pub passwords: Workers,
     /// Held while a directive is issued: what it may not follow is asked just before.
     pub(crate) issuing: tokio::sync::Mutex<()>,
+    /// Makes exports, one at a time: each keeps a reading connection for seconds.
+    pub exports: Workers,
     /// What was last published of the catalogue.
     pub(crate) published: Mutex<Option<Published>>,
     authority: RwLock<Arc<Authority>>,
@@ -249,6 +251,7 @@ impl App {
             attempts: Attempts::default(),
             limits,
             passwords: Workers::new(PASSWORDS),
+            exports: Workers::new(1),
             issuing: tokio::sync::Mutex::default(),
             published: Mutex::default(),
             authority: RwLock::new(Arc::new(authority)),

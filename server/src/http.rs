@@ -11,6 +11,7 @@ mod devices;
 mod directives;
 mod drafts;
 mod error;
+mod exports;
 mod given;
 mod health;
 mod pages;
@@ -120,6 +121,8 @@ pub fn routes() -> Vec<Route> {
         post("/v1/devices/{device}/name", Manager, devices::rename),
         post("/v1/devices/{device}/revoke", Manager, devices::revoke),
         post("/v1/enrol", Anybody, auth::enrol),
+        get("/v1/exports/{file}", Reader, exports::get),
+        post("/v1/exports/{file}", Reader, exports::post),
         get("/v1/me", Oneself, people::me),
         post("/v1/password", Oneself, people::change_password),
         post("/v1/password/reset", Anybody, people::reset_password),

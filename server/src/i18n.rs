@@ -77,7 +77,7 @@ fn bundle(locale: Locale) -> &'static FluentBundle<FluentResource> {
 }
 
 /// The catalogues: Vietnamese and English, side by side.
-const SOURCES: [[&str; 2]; 2] = [
+const SOURCES: [[&str; 2]; 3] = [
     [
         include_str!("../locales/vi.ftl"),
         include_str!("../locales/en.ftl"),
@@ -85,6 +85,10 @@ const SOURCES: [[&str; 2]; 2] = [
     [
         include_str!("../locales/pages.vi.ftl"),
         include_str!("../locales/pages.en.ftl"),
+    ],
+    [
+        include_str!("../locales/tables.vi.ftl"),
+        include_str!("../locales/tables.en.ftl"),
     ],
 ];
 

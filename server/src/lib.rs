@@ -21,6 +21,7 @@ pub mod documents;
 pub mod drive;
 pub mod enrolment;
 pub mod exchange;
+pub mod export;
 pub mod flights;
 pub mod http;
 pub mod i18n;

@@ -64,8 +64,8 @@ impl Serve {
         let app = app.map_err(|error: OpenAppError| anyhow::anyhow!("{}: {error}", error.code()))?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
-            // For judging, reading and hashing passwords, all of them bounded; each thread more costs an arena.
-            .max_blocking_threads(config.workers() + 3)
+            // For judging, reading, exporting and hashing passwords, all of them bounded; each thread more costs an arena.
+            .max_blocking_threads(config.workers() + 4)
             .build()?
             .block_on(async {
                 let listener = TcpListener::bind(config.listen)

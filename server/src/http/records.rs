@@ -46,6 +46,12 @@ pub(super) struct RecordsQuery {
     pub(super) limit: Option<usize>,
 }
 
+impl RecordsQuery {
+    pub(super) fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+}
+
 /// One record.
 #[derive(Serialize)]
 struct RecordView {
@@ -349,7 +355,7 @@ pub(super) fn asked_view(word: Option<&str>) -> Result<View, ApiError> {
     })
 }
 
-fn asked_unit(text: Option<&str>) -> Result<Option<UnitId>, ApiError> {
+pub(super) fn asked_unit(text: Option<&str>) -> Result<Option<UnitId>, ApiError> {
     text.map(|unit| unit.parse().map_err(|_| ApiError::parameter("unit")))
         .transpose()
 }

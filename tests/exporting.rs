@@ -1,0 +1,153 @@
+//! Stories of exports over HTTP: who takes away what, and what is in it.
+
+use axum::http::header;
+use jiff::civil::date;
+use langso_server::policy::Role;
+use serde_json::{Value, json};
+
+use crate::harness::office::{Answer, Credentials, Office};
+
+const UNITS: &str = "code,parent_code,level,name
+393,,district,Huyện Vĩnh Lộc
+15367,393,commune,Xã Vĩnh Hưng
+15379,393,commune,Xã Vĩnh Hùng
+15367.01,15367,hamlet,Thôn Bái Xuân
+15379.01,15379,hamlet,Thôn Đồng Mực
+";
+
+/// Two hamlets of two communes with a record each, and the district's leader.
+fn district() -> (Office, Credentials) {
+    let office = Office::new(date(2025, 3, 3));
+    office.import(UNITS, date(2024, 1, 1));
+    for (n, code) in ["15367.01", "15379.01"].into_iter().enumerate() {
+        let hamlet = office.unit(code);
+        let account = office.account(&format!("m{n}"), Role::Member, hamlet);
+        let mut phone = office.phone(account);
+        phone.log(hamlet, office.now_ms() + n as i64);
+        phone.sync(&office);
+    }
+    let leader = office.account("leader", Role::Leader, office.unit("393"));
+    let leader = office.log_in(leader);
+    (office, leader)
+}
+
+fn lines(answer: &Answer) -> Vec<Value> {
+    assert!(answer.status.is_success(), "{}", answer.code());
+    let text = String::from_utf8(answer.bytes.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn records_leave_as_a_file_to_be_saved() {
+    let (office, leader) = district();
+    let answer = office.get("/v1/exports/records.csv", &leader);
+    let header = |name| answer.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(header(header::CONTENT_TYPE), "text/csv; charset=utf-8");
+    assert_eq!(
+        header(header::CONTENT_DISPOSITION),
+        "attachment; filename=\"langso-records-2025-03-03.csv\""
+    );
+    assert_eq!(header(header::CACHE_CONTROL), "no-store");
+    let text = String::from_utf8(answer.bytes).unwrap();
+    assert!(
+        text.starts_with("\u{feff}Mã,Thời gian,Đơn vị cấp trên,Đơn vị,"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Xã Vĩnh Hưng,Thôn Bái Xuân,Dịch vụ công trực tuyến"),
+        "{text}"
+    );
+    assert!(!text.contains("Lan"), "what was not asked for does not leave");
+}
+
+#[test]
+fn citizens_data_leave_with_the_right_to_them_and_the_audit_says_so() {
+    let (office, leader) = district();
+    let told = lines(&office.get("/v1/exports/records.ndjson?include=personal", &leader));
+    assert_eq!(told[0]["citizen_name"], "Nguyễn Thị Lan");
+    assert_eq!(told[2]["export"]["rows"], 2);
+    let audited = "SELECT count(*) FROM audit WHERE act = 'exported'
+                   AND after = '{\"format\":\"ndjson\",\"personal\":true,\"rows\":2}'";
+    assert_eq!(office.count(audited), 1);
+    let admin = office.account("admin", Role::Admin, office.unit("393"));
+    let admin = office.log_in(admin);
+    let refused = office.get("/v1/exports/records.ndjson?include=personal", &admin);
+    assert_eq!(
+        (refused.status.as_u16(), refused.code().as_str()),
+        (403, "personal_denied")
+    );
+    let told = lines(&office.get("/v1/exports/records.ndjson", &admin));
+    assert_eq!(told[0].get("citizen_name"), None);
+}
+
+#[test]
+fn the_filter_of_the_list_holds_for_its_export_words_included() {
+    let (office, leader) = district();
+    let unit = office.unit("15367");
+    let told = lines(&office.get(&format!("/v1/exports/records.ndjson?unit={unit}"), &leader));
+    assert_eq!(told.len(), 2);
+    let told = lines(&office.get("/v1/exports/records.ndjson?q=dong%20muc", &leader));
+    assert_eq!(told[0]["unit"], office.unit("15379.01").to_string());
+    // By a citizen's name, in the body alone.
+    assert_eq!(
+        lines(&office.get("/v1/exports/records.ndjson?q=lan", &leader)).len(),
+        1
+    );
+    let told = lines(&office.post(
+        "/v1/exports/records.ndjson",
+        &leader,
+        &json!({ "q": "lan bai xuan" }),
+    ));
+    assert_eq!(
+        (told.len(), &told[0]["unit"]),
+        (2, &json!(office.unit("15367.01").to_string()))
+    );
+    assert_eq!(
+        office.count("SELECT count(*) FROM audit WHERE after LIKE '%lan%'"),
+        0
+    );
+    let none = lines(&office.get("/v1/exports/records.ndjson?from=2030-01-01", &leader));
+    assert_eq!(none[0]["export"]["rows"], 0);
+}
+
+#[test]
+fn units_acknowledgements_and_the_audit_leave_to_who_may_read_them() {
+    let (office, leader) = district();
+    let units = lines(&office.get("/v1/exports/units.ndjson", &leader));
+    assert_eq!((units.len(), &units[0]["code"]), (6, &json!("15367")));
+    let official = office.account("official", Role::Official, office.unit("15367"));
+    let official = office.log_in(official);
+    let units = lines(&office.get("/v1/exports/units.ndjson", &official));
+    assert_eq!(units.len(), 4, "the own commune, what is in it and above it");
+    assert_eq!(
+        office
+            .get("/v1/exports/acknowledgements.xlsx", &official)
+            .status
+            .as_u16(),
+        200
+    );
+    assert_eq!(
+        office.get("/v1/exports/audit.csv", &official).status.as_u16(),
+        404
+    );
+    let auditor = office.account("auditor", Role::Auditor, office.unit("393"));
+    let auditor = office.log_in(auditor);
+    let audit = lines(&office.get("/v1/exports/audit.ndjson", &auditor));
+    assert_eq!(audit[0]["position"], 1);
+    for bad in [
+        "records.pdf",
+        "secrets.csv",
+        "records",
+        ".csv",
+        "%2e%2e%2flangso.db",
+    ] {
+        let answer = office.get(&format!("/v1/exports/{bad}"), &auditor);
+        assert_eq!(answer.status.as_u16(), 404, "{bad}");
+    }
+    assert_eq!(
+        office.get("/v1/exports/records.csv?from=x", &auditor).code(),
+        "parameter_invalid"
+    );
+}
