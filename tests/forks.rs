@@ -136,3 +136,116 @@ fn a_commit_that_was_lost_after_it_was_pushed_comes_back_and_nothing_is_there_tw
     assert_eq!(before.rows().len(), 3);
     assert_eq!(world.count("SELECT count(*) FROM change"), 3);
 }
+
+/// Two living copies were seen.
+fn flagged(world: &World) -> i64 {
+    world.count("SELECT count(*) FROM device_token WHERE copied_at IS NOT NULL")
+}
+
+#[test]
+fn two_living_copies_are_flagged_once_and_both_deliver_everything() {
+    let mut world = World::new(112);
+    let hamlet = World::hamlet(1);
+    let mut one = world.member(hamlet);
+    one.log(hamlet, world.now_ms);
+    one.sync(&world);
+    let mut two = one.copy();
+    for round in 1..6 {
+        world.now_ms += 900_000;
+        for (phone, later) in [(&mut one, 0), (&mut two, 100)] {
+            phone.log(hamlet, world.now_ms + round + later);
+            assert!(phone.sync(&world) <= 4, "no loop");
+        }
+    }
+    one.sync(&world);
+    assert_eq!(flagged(&world), 1);
+    assert_eq!(
+        world.count("SELECT count(*) FROM audit WHERE act = 'device_copied'"),
+        1,
+        "told once"
+    );
+    // Nothing is refused and nothing lost; both hear of it.
+    assert_eq!((one.unsent(), two.unsent(), one.rows().len()), (0, 0, 11));
+    assert_eq!(one.rows(), two.rows());
+    assert!(one.aside().is_empty() && two.aside().is_empty());
+    for phone in [&mut one, &mut two] {
+        assert!(phone.look(&world).unwrap().flags.unwrap().copied);
+    }
+    world.restart_server();
+    assert!(
+        one.look(&world).unwrap().flags.unwrap().copied,
+        "it is remembered"
+    );
+    assert!(world.verify().problems.is_empty());
+}
+
+#[test]
+fn a_lost_answer_a_lost_commit_and_a_restored_phone_are_no_copies() {
+    let mut world = World::new(113);
+    let hamlet = World::hamlet(1);
+    let mut head = world.member(hamlet);
+    let fates = [
+        Fate::AnswerLost,
+        Fate::AnswerCut,
+        Fate::AnswerLate,
+        Fate::RequestDoubled,
+    ];
+    for n in 0..60 {
+        world.now_ms += 60_000;
+        head.log(hamlet, world.now_ms);
+        head.exchange(&world, fates[n % fates.len()]).unwrap();
+        if n % 7 == 0 {
+            world.restart_server();
+        }
+        if n % 5 == 0 {
+            head.sync(&world);
+        }
+    }
+    // The push arrives, and the disk forgets the last edit and everything after it.
+    let mut before = head.copy();
+    head.log(hamlet, world.now_ms + 1);
+    assert_eq!(head.exchange(&world, Fate::AnswerLost).unwrap(), None);
+    before.restart();
+    before.sync(&world);
+    // The phone is restored from a backup of long ago; the one that it was made of is at the bottom of the river.
+    let mut backup = before.copy();
+    for n in 0..5 {
+        world.now_ms += 60_000;
+        before.log(hamlet, world.now_ms + n);
+        before.sync(&world);
+    }
+    for n in 0..5 {
+        world.now_ms += 60_000;
+        backup.log(hamlet, world.now_ms + n);
+        backup.sync(&world);
+    }
+    assert_eq!((flagged(&world), backup.unsent()), (0, 0));
+    assert_eq!(world.count("SELECT count(*) FROM assistance"), 71);
+    assert_eq!(backup.rows().len(), 71);
+    // Somebody fishes it out: now there are two.
+    world.now_ms += 60_000;
+    before.sync(&world);
+    assert_eq!(flagged(&world), 1);
+}
+
+#[test]
+fn a_server_that_went_back_takes_tokens_as_they_are() {
+    let mut world = World::new(114);
+    let hamlet = World::hamlet(1);
+    let mut head = world.member(hamlet);
+    head.log(hamlet, world.now_ms);
+    head.sync(&world);
+    let backup = world.back_up("day-1.db");
+    for n in 0..3 {
+        world.now_ms += 60_000;
+        head.log(hamlet, world.now_ms + n);
+        head.sync(&world);
+    }
+    world.restore(&backup);
+    for n in 0..3 {
+        world.now_ms += 60_000;
+        head.log(hamlet, world.now_ms + n);
+        head.sync(&world);
+    }
+    assert_eq!((flagged(&world), head.rows().len()), (0, 7));
+}

@@ -21,7 +21,7 @@ use crate::clock::{self, Clock, day_of, midnight_ms};
 use crate::config::Config;
 use crate::devices::{self, Standing};
 use crate::documents::Documents;
-use crate::exchange::{Exchange, presence};
+use crate::exchange::{Exchange, copies, presence};
 use crate::flights::Flights;
 use crate::ingest::{Ingest, Sender};
 use crate::keys::{self, Keys, KeysError, Missing};
@@ -350,11 +350,15 @@ impl App {
 
     /// Writes down who was here since the last time.
     pub async fn flush_presence(&self) {
-        let seen = self.exchange.presence.take();
-        if seen.is_empty() {
+        let (seen, lines) = (self.exchange.presence.take(), self.exchange.copies.take());
+        if seen.is_empty() && lines.is_empty() {
             return;
         }
-        if let Err(error) = self.store().write(move |tx| presence::put(tx, &seen)).await {
+        let written = self.store().write(move |tx| {
+            presence::put(tx, &seen)?;
+            copies::put(tx, &lines)
+        });
+        if let Err(error) = written.await {
             tracing::warn!(%error, "presence was not written");
         }
     }

@@ -60,8 +60,8 @@ pub struct DeviceView {
     pub last_sync_at_ms: Option<i64>,
     /// What it has not sent, as it last said.
     pub unsent: Option<u32>,
-    /// Whether two copies of it were seen.
-    pub copied: bool,
+    /// When two living copies of it were first seen.
+    pub copied_at_ms: Option<i64>,
     /// When it showed that it was enrolled in a life of the store that is over; it waits to be admitted.
     pub returned_at_ms: Option<i64>,
 }
@@ -72,7 +72,7 @@ pub struct DeviceView {
 /// The store's.
 pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<DeviceView>> {
     let sql = "SELECT d.id, d.account, d.name, d.enrolled_at, d.revoked_at, d.lost_at IS NOT NULL,
-                 h.last_sync_at, h.unsent, coalesce(t.copied_at IS NOT NULL, 0)
+                 h.last_sync_at, h.unsent, t.copied_at
                FROM device d LEFT JOIN device_health h ON h.device = d.id
                  LEFT JOIN device_token t ON t.device = d.id ORDER BY d.account, d.enrolled_at";
     let mut statement = conn.prepare_cached(sql)?;
@@ -87,7 +87,7 @@ pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<De
             lost: row.get(5)?,
             last_sync_at_ms: row.get(6)?,
             unsent: row.get(7)?,
-            copied: row.get(8)?,
+            copied_at_ms: row.get(8)?,
             returned_at_ms: None,
         };
         Ok((account, view))
@@ -120,7 +120,7 @@ fn returned(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<De
             lost: false,
             last_sync_at_ms: None,
             unsent: None,
-            copied: false,
+            copied_at_ms: None,
             returned_at_ms: row.get(3)?,
         };
         Ok((account, view))

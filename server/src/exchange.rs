@@ -3,6 +3,7 @@
 //! What it costs: an idle one, no query of the log and no write; a pull, the entries that it sends and no document; a
 //! push, one transaction whatever it holds.
 
+pub mod copies;
 pub mod cursor;
 pub mod decide;
 pub mod heal;
@@ -15,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use sync_core::ids::DeviceId;
 use sync_core::protocol::{
-    Batch, Epoch, EpochInfo, HealAnswer, HealQuestion, MIN_VERSION, PageLimits, Receipt, ScopeSet,
+    Batch, Epoch, EpochInfo, Flags, HealAnswer, HealQuestion, MIN_VERSION, PageLimits, Receipt, ScopeSet,
     SyncRequest, SyncResponse, VERSION, VersionRange, limits,
 };
 
@@ -27,6 +28,7 @@ use crate::metrics;
 use crate::quarantine;
 use crate::realm;
 use crate::store::Store;
+use copies::{Copies, Life, Presented, Seen, Told};
 use cursor::{Cursor, InvalidCursor, SetId};
 use index::{Advance, LogIndex};
 pub use presence::Presence;
@@ -49,6 +51,8 @@ pub struct Exchange {
     verdicts: RwLock<HashMap<DeviceId, u64>>,
     /// What cursors are sealed with.
     pub cursor_key: [u8; 32],
+    /// Which devices are there twice.
+    pub copies: Copies,
     /// When each device was last here.
     pub presence: Presence,
     /// Pages that are open.
@@ -101,6 +105,7 @@ impl Exchange {
             index: RwLock::new(index),
             epoch: RwLock::new(epoch),
             cursor_key,
+            copies: Copies::default(),
             presence: Presence::default(),
             live: Live::default(),
             sets: RwLock::default(),
@@ -123,6 +128,7 @@ impl Exchange {
         now_ms: i64,
     ) -> Result<SyncResponse, ExchangeError> {
         let given = self.checked(sender, &request)?;
+        let seen = self.present(sender.device, &request, now_ms).await?;
         let cursor = self.rewound(given.clone(), request.epoch, now_ms).await?;
         let (receipts, own) = self.push(sender, &request.push.into(), now_ms).await?;
         self.presence.saw(
@@ -146,7 +152,15 @@ impl Exchange {
         });
         let moved = page.cursor != given || request.cursor.is_none();
         let heal = self.heal(sender, request.heal).await?;
+        // Nothing new costs no write: a token is succeeded when data moved.
+        let succeeds = (pushed || !page.items.is_empty()) && seen.told != Told::Late;
+        let token = succeeds.then(|| self.copies.succeed(sender.device, clock::random()));
         Ok(SyncResponse {
+            token: token.flatten(),
+            flags: seen.copied_at_ms.map(|_| Flags {
+                copied: true,
+                ..Flags::default()
+            }),
             receipts,
             items: page.items,
             cursor: moved.then(|| page.cursor.seal(&self.cursor_key, sender.device)),
@@ -155,6 +169,30 @@ impl Exchange {
             heal,
             ..self.answer(request.v, now_ms)
         })
+    }
+
+    /// Takes the token of a request; two living copies of a device are written down at once.
+    async fn present(
+        &self,
+        device: DeviceId,
+        request: &SyncRequest,
+        now_ms: i64,
+    ) -> Result<Seen, ExchangeError> {
+        let this_life = request.epoch.is_none_or(|epoch| epoch == self.epoch().id);
+        let presented = Presented {
+            token: request.token,
+            made_at_ms: request.device_time_ms,
+            life: if this_life { Life::Same } else { Life::Another },
+        };
+        let stored = || self.store.read_blocking(|conn| copies::stored(conn, device));
+        let seen = self.copies.present(device, presented, now_ms, stored);
+        let seen = seen.map_err(internal)?;
+        if seen.news {
+            tracing::warn!(%device, "two living copies of a device were seen");
+            let written = self.store.write(move |tx| copies::flag(tx, device, now_ms));
+            written.await.map_err(internal)?;
+        }
+        Ok(seen)
     }
 
     /// Takes what a device delivers that this store was restored without. Nothing goes down, and nothing is said about what

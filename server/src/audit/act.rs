@@ -41,6 +41,8 @@ pub enum Act {
     DeviceReturned,
     /// Such a device was admitted.
     DeviceAdmitted,
+    /// Two living copies of a device were seen.
+    DeviceCopied,
     /// A device got another name.
     DeviceRenamed,
     /// A device was revoked.
@@ -63,7 +65,7 @@ pub enum Act {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Act; 28] = [
+    pub const ALL: [Act; 29] = [
         Act::UnitsImported,
         Act::UnitsReformed,
         Act::UnitChanged,
@@ -83,6 +85,7 @@ impl Act {
         Act::DeviceEnrolled,
         Act::DeviceReturned,
         Act::DeviceAdmitted,
+        Act::DeviceCopied,
         Act::DeviceRenamed,
         Act::DeviceRevoked,
         Act::DeviceLost,
@@ -116,6 +119,7 @@ impl Act {
             Act::DeviceEnrolled => "device_enrolled",
             Act::DeviceReturned => "device_returned",
             Act::DeviceAdmitted => "device_admitted",
+            Act::DeviceCopied => "device_copied",
             Act::DeviceRenamed => "device_renamed",
             Act::DeviceRevoked => "device_revoked",
             Act::DeviceLost => "device_lost",

@@ -46,7 +46,7 @@ pub(super) async fn sync(
             Standing::Returned => app.exchange.take_in(&actor.sender, request, now_ms).await?,
         };
         response.access_token = app.tokens.renew(&actor.bearer, now_ms);
-        response.flags = flags(actor.standing).or(response.flags);
+        response.flags = flags(actor.standing, response.flags);
         drop((turn, flight));
         Ok::<_, ApiError>(encode_response(&response))
     });
@@ -57,13 +57,13 @@ pub(super) async fn sync(
     Ok(response)
 }
 
-/// What a device has to do that may only deliver: wipe itself, once everything is delivered, if it was revoked.
-fn flags(standing: Standing) -> Option<Flags> {
+/// What a device has to do besides: one that was revoked wipes itself, once everything is delivered.
+fn flags(standing: Standing, flags: Option<Flags>) -> Option<Flags> {
     match standing {
-        Standing::Good | Standing::Suspended | Standing::Returned => None,
+        Standing::Good | Standing::Suspended | Standing::Returned => flags,
         Standing::Revoked => Some(Flags {
             wipe: true,
-            ..Flags::default()
+            ..flags.unwrap_or_default()
         }),
     }
 }

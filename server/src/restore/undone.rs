@@ -189,6 +189,7 @@ fn matters(act: Act) -> bool {
         Act::LoggedIn
         | Act::LoginRefused
         | Act::DeviceReturned
+        | Act::DeviceCopied
         | Act::TokenKeyRotated
         | Act::PersonalSearched
         | Act::Exported

@@ -82,11 +82,7 @@ pub(super) async fn page(
     };
     let (_, remarks) = found(&app, &visitor, filter, REMARKS).await?;
     let clear = clear.into_iter().flatten();
-    let kinds = [
-        RemarkKind::Verified,
-        RemarkKind::Correct,
-        RemarkKind::Question,
-    ];
+    let kinds = [RemarkKind::Verified, RemarkKind::Correct, RemarkKind::Question];
     let may_say = may_say(&visitor);
     let page = RecordPage {
         frame: visitor.frame("record-title", "/records"),
