@@ -98,7 +98,7 @@ fn post(asks: &'static str, sends: Sends, answers: [u16; 9]) -> Row {
 /// `{commune}`, `{record}`, `{directive}`, `{draft}`, `{remark}`, `{id}` and `{other_id}` stand for the hamlet's commune
 /// and what is there, two batches in quarantine at last; `{hamlet}`, `{member}`, `{account}` and `{device}` for the hamlet,
 /// its member's account, another account of its team and the device of that; `{returned}` for one that the store was
-/// restored without; `{file}` for an export.
+/// restored without; `{file}` for an export, `{month}` for a report.
 fn table() -> Vec<Row> {
     use Sends::{Exchange, Json};
     vec![
@@ -189,6 +189,12 @@ fn table() -> Vec<Row> {
             "/v1/exports/{file}",
             Json(r#"{"q":"nguyen","unit":"{hamlet}"}"#),
             [401, 200, 200, 200, 403, 403, 404, 403, 401],
+        ),
+        get("/v1/records/{record}", READER),
+        get("/v1/records/{record}/history", READER),
+        get(
+            "/v1/reports/{month}?unit={hamlet}",
+            [401, 404, 200, 200, 200, 200, 404, 403, 401],
         ),
         get("/v1/search?q=thon", [401, 200, 200, 200, 200, 200, 200, 403, 401]),
         post(
@@ -353,6 +359,7 @@ fn people() -> People {
         ("{draft}", draft),
         ("{remark}", remark),
         ("{file}", "records.csv".to_owned()),
+        ("{month}", "2025-03.xlsx".to_owned()),
         ("{hamlet}", hamlet.to_string()),
         ("{member}", member),
         ("{account}", target.to_string()),

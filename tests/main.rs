@@ -35,6 +35,7 @@ mod people;
 mod protocol_document;
 mod quarantine;
 mod refusals;
+mod reports;
 mod restore;
 mod returned;
 mod search;

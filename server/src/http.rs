@@ -17,8 +17,10 @@ mod health;
 mod pages;
 mod people;
 mod quarantine;
+mod record;
 mod records;
 mod remarks;
+mod reports;
 mod search;
 mod sync;
 mod units;
@@ -132,6 +134,9 @@ pub fn routes() -> Vec<Route> {
         post("/v1/quarantine/{id}/discard", Reader, quarantine::discard),
         post("/v1/quarantine/{id}/release", Reader, quarantine::release),
         get("/v1/records", Reader, records::records),
+        get("/v1/records/{record}", Reader, record::one),
+        get("/v1/records/{record}/history", Reader, record::history),
+        get("/v1/reports/{month}", Reader, reports::workbook),
         post("/v1/records/search", Reader, search::records),
         get("/v1/search", Reader, search::names),
         post("/v1/sync", Device, sync::sync).up_to(limits::REQUEST_BYTES),

@@ -54,7 +54,7 @@ impl RecordsQuery {
 
 /// One record.
 #[derive(Serialize)]
-struct RecordView {
+pub(super) struct RecordView {
     id: String,
     unit: String,
     occurred_at_ms: i64,
@@ -451,7 +451,7 @@ pub(super) fn open_conflict_cursor(text: &str) -> Option<(RecordId, String)> {
     ))
 }
 
-fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String>>) -> RecordView {
+pub(super) fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String>>) -> RecordView {
     RecordView {
         id: row.id.to_string(),
         unit: row.unit.to_string(),

@@ -1,0 +1,74 @@
+//! `GET /v1/reports/{month}.xlsx?unit=`: the report of a month, as officials hand it in.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use jiff::civil::Date;
+use serde::Deserialize;
+use sync_core::ids::{Class, UnitId};
+
+use super::ApiError;
+use super::actor::{Reader, language_of};
+use crate::app::App;
+use crate::export::{Format, Labels};
+use crate::policy::Action;
+use crate::realm::RealmError;
+use crate::report::{self, Permits};
+
+/// Of which unit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportQuery {
+    unit: UnitId,
+}
+
+pub(super) async fn workbook(
+    State(app): State<Arc<App>>,
+    reader: Reader,
+    headers: HeaderMap,
+    Path(file): Path<String>,
+    query: Result<Query<ReportQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::parameter("unit"))?;
+    let month = file.strip_suffix(".xlsx").ok_or_else(ApiError::not_found)?;
+    let first: Date = format!("{month}-01")
+        .parse()
+        .map_err(|_| ApiError::parameter("month"))?;
+    let permits = permits(&reader, query.unit)?;
+    // Who was here a second ago is still in memory alone.
+    app.flush_presence().await;
+    let (now_ms, locale) = (app.clock.now_ms(), language_of(&headers));
+    let made = app.store().read(move |conn| {
+        let report = report::report(conn, &permits, query.unit, first, now_ms)?;
+        Ok::<_, RealmError>(report.zip(Some(Labels::load(conn, locale)?)))
+    });
+    let (report, labels) = made.await?.ok_or_else(ApiError::not_found)?;
+    let bytes = report::workbook(&report, &labels, locale).map_err(ApiError::internal)?;
+    let mut response = Response::new(Body::from(bytes));
+    let named = format!("attachment; filename=\"langso-report-{month}.xlsx\"");
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(Format::Xlsx.media_type()),
+    );
+    headers.extend(
+        HeaderValue::try_from(named)
+            .ok()
+            .map(|named| (header::CONTENT_DISPOSITION, named)),
+    );
+    Ok(response)
+}
+
+/// A report is for who looks over the unit.
+fn permits(reader: &Reader, unit: UnitId) -> Result<Permits, ApiError> {
+    reader.permit(Action::Oversee, Some(unit))?;
+    Ok(Permits {
+        records: reader.permit(Action::ReadRecords, None)?,
+        boards: reader.permit(Action::Hold(Class::Board), None)?,
+        phones: reader.permit(Action::Oversee, None)?,
+    })
+}
