@@ -40,6 +40,18 @@ fn head(world: &mut World, hamlet: UnitId) -> Phone {
     world.holder(&[Grant::new(hamlet, Role::Member)], &tree())
 }
 
+/// What a directive says that asks all below a unit.
+pub(crate) fn fields(number: &str, unit: UnitId) -> Vec<DraftField> {
+    vec![
+        DraftField::Number(Some(number.into())),
+        DraftField::Title("Ra quân hỗ trợ dịch vụ công".into()),
+        DraftField::Urgency(Urgency::Normal),
+        DraftField::Signer(Some("Chủ tịch UBND xã".into())),
+        DraftField::Targets(Targets::subtree(unit)),
+        DraftField::Asks(Asks::Read),
+    ]
+}
+
 fn draft(phone: &mut Phone, number: &str, urgency: Urgency, deadline: Option<i64>, now_ms: i64) -> RecordId {
     let id = RecordId::from_parts(
         now_ms as u64,
@@ -364,4 +376,96 @@ fn a_directive_does_not_wait_behind_a_backlog_of_records() {
     assert_eq!(classes(&first)[0], Class::Board);
     fresh.sync(&world);
     assert_eq!(fresh.rows(), other.rows());
+}
+
+#[test]
+fn what_is_urgent_comes_before_other_boards_whatever_was_issued_first() {
+    let mut world = World::new(507);
+    // A district above the commune: two boards.
+    let district = World::hamlet(200);
+    let unit = |id: UnitId, level: &str, parent: Option<UnitId>| Unit {
+        id,
+        level: level.into(),
+        code: String::new(),
+        name: id.to_string(),
+        parent,
+    };
+    let hamlet = World::hamlet(1);
+    let units = [
+        unit(district, "district", None),
+        unit(commune(), "commune", Some(district)),
+        unit(hamlet, "hamlet", Some(commune())),
+    ];
+    let tree = Tree::new(units).unwrap();
+    let mut leader = world.holder(&[Grant::new(district, Role::Official)], &tree);
+    let mut official = world.holder(&[Grant::new(commune(), Role::Official)], &tree);
+    let mut head = world.holder(&[Grant::new(hamlet, Role::Member)], &tree);
+    for phone in [&mut leader, &mut official, &mut head] {
+        phone.sync(&world);
+    }
+    // Many ordinary ones of the district, two of the commune of which the second is urgent, and more of the district.
+    let mut issued = 0;
+    let mut issue = |phone: &mut Phone, world: &World, unit: UnitId, urgency: Urgency| {
+        issued += 1;
+        let (id, now_ms) = (
+            RecordId::from_parts(world.now_ms as u64, 7_000 + issued),
+            world.now_ms,
+        );
+        let mut fields = fields(&format!("{issued}/UBND"), unit);
+        fields.push(DraftField::Urgency(urgency));
+        fields.push(DraftField::Body(Some("Kính gửi các thôn. ".repeat(40))));
+        phone
+            .edit(&Edit::StartDraft(Box::new(NewDraft { id, unit, fields })), now_ms)
+            .unwrap();
+        let id = phone.issue(id, now_ms);
+        phone.sync(world);
+        id
+    };
+    for _ in 0..12 {
+        issue(&mut leader, &world, district, Urgency::Normal);
+    }
+    issue(&mut official, &world, commune(), Urgency::Normal);
+    let urgent = issue(&mut official, &world, commune(), Urgency::Flash);
+    issue(&mut leader, &world, district, Urgency::Normal);
+
+    // On a bad network, page by page: first the commune's board up to what is urgent, then the rest, and nothing twice.
+    let lost = head.exchange(&world, Fate::RequestLost).unwrap();
+    assert_eq!(lost, None);
+    let mut boards: Vec<UnitId> = Vec::new();
+    let mut changes = 0;
+    for _ in 0..200 {
+        let page = head.look(&world).unwrap();
+        for item in &page.items {
+            if let Item::Tail {
+                document,
+                changes: tail,
+                ..
+            } = item
+                && document.class() == Class::Board
+            {
+                boards.push(document.unit());
+                changes += tail.len();
+            }
+        }
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(boards.first(), Some(&commune()), "{boards:?}");
+    assert_eq!(changes, 15, "each once");
+    let pinned = head.replica().directives(world.now_ms).unwrap();
+    assert_eq!((pinned.len(), pinned[0].directive.id), (15, urgent));
+    head.sync(&world);
+    assert!(!head.replica().status().diverged);
+
+    // A new phone gets that board first, too.
+    let mut fresh = world.holder(&[Grant::new(hamlet, Role::Member)], &tree);
+    let first = fresh.look(&world).unwrap();
+    let documents = first.items.iter().find_map(|item| match item {
+        Item::Tail { document, .. } | Item::Snapshot { document, .. } => Some(document.unit()),
+        _ => None,
+    });
+    assert_eq!(documents, Some(commune()));
+    fresh.sync(&world);
+    assert_eq!(fresh.replica().directives(world.now_ms).unwrap().len(), 15);
 }

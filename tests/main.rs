@@ -22,6 +22,7 @@ mod convergence;
 mod crashes;
 mod delivery;
 mod directives;
+mod directory;
 mod exporting;
 mod forks;
 mod heal;

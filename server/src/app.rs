@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -26,7 +26,7 @@ use crate::flights::Flights;
 use crate::ingest::{Ingest, Sender};
 use crate::keys::{self, Keys, KeysError, Missing};
 use crate::policy::{Access, Grant, LATE_DAYS, Past};
-use crate::publish::Published;
+use crate::publish::Publisher;
 use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
 use crate::replica::{ServerEditError, ServerReplica};
@@ -78,8 +78,6 @@ pub struct App {
     pub(crate) issuing: tokio::sync::Mutex<()>,
     /// Makes exports, one at a time: each keeps a reading connection for seconds.
     pub exports: Workers,
-    /// What was last published of the catalogue.
-    pub(crate) published: Mutex<Option<Published>>,
     authority: RwLock<Arc<Authority>>,
     /// Held as long as this process uses the directory.
     _lock: File,
@@ -188,11 +186,16 @@ pub fn store_path(data: &Path) -> PathBuf {
     data.join("langso.db")
 }
 
-/// Opens the store and the keys of a directory for a command beside the server, making both if there is neither.
+/// Opens the store and the keys of a directory for a command beside the server, making both if there is neither. What
+/// changes in the tables is published by whoever changes it.
 ///
 /// # Errors
 /// [`OpenAppError`].
 pub fn open_data(data: &Path) -> Result<(Store, Keys), OpenAppError> {
+    open_at(data, Clock::system())
+}
+
+fn open_at(data: &Path, clock: Clock) -> Result<(Store, Keys), OpenAppError> {
     std::fs::create_dir_all(data).map_err(|error| OpenAppError::Io(data.to_owned(), error))?;
     let missing = if store_path(data).exists() {
         Missing::Refuse
@@ -202,10 +205,12 @@ pub fn open_data(data: &Path) -> Result<(Store, Keys), OpenAppError> {
     let keys = Keys::open(&data.join("keys"), missing, clock::fill)?;
     let store = Store::open(&store_path(data))?;
     let (id, epoch) = (
-        RealmId::from_parts(Clock::system().now_ms() as u64, clock::random_bits()),
+        RealmId::from_parts(clock.now_ms().unsigned_abs(), clock::random_bits()),
         clock::random(),
     );
     let key = keys.realm.public();
+    store.publish_with(Publisher::new(keys.realm.clone(), clock));
+    // Whatever was left unpublished is, by this first transaction.
     store
         .write_blocking(move |tx| {
             realm::init(tx, id, epoch)?;
@@ -222,7 +227,7 @@ impl App {
     /// [`OpenAppError`].
     pub fn open(config: Config, clock: Clock) -> Result<Arc<Self>, OpenAppError> {
         let lock = lock(&config.data)?;
-        let (store, keys) = open_data(&config.data)?;
+        let (store, keys) = open_at(&config.data, clock.clone())?;
         let info = store.read_blocking(realm::info)?;
         let authority = store.read_blocking(|conn| load_authority(conn, day_of(clock.now_ms())))?;
         index_missing(&store, &keys.master)?;
@@ -253,7 +258,6 @@ impl App {
             passwords: Workers::new(PASSWORDS),
             exports: Workers::new(1),
             issuing: tokio::sync::Mutex::default(),
-            published: Mutex::default(),
             authority: RwLock::new(Arc::new(authority)),
             _lock: lock,
         }))
@@ -294,8 +298,12 @@ impl App {
         if known.version == version && known.day == day {
             return Ok(known);
         }
+        // Whoever changed a table may be another process, and has published what it changed.
+        let caught_up = self.exchange.catch_up(conn)?;
         let fresh = Arc::new(load_authority(conn, day)?);
-        *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        if caught_up {
+            *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        }
         Ok(fresh)
     }
 

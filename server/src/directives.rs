@@ -2,15 +2,17 @@
 //! hamlet has come.
 
 mod answers;
+mod asked;
 mod board;
 mod drafts;
+mod urgent;
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
-use sync_core::record::{Asks, Directive, Issue, Relation, Scalar, Targets, Urgency};
+use sync_core::record::{Asks, Directive, Issue, Origin, Relation, Scalar, Targets, Urgency};
 use sync_core::signature::Signature;
 
 use crate::log;
@@ -18,8 +20,10 @@ use crate::policy::{Permit, Read};
 use crate::records::{Span, within, within_spans};
 use crate::tree::Tree;
 pub use answers::acknowledgements;
-pub use board::{Board, Counts, Standing, board, expected};
+pub use asked::{Asked, asked, is_shown};
+pub use board::{Board, Counts, Standing, board};
 pub use drafts::{draft_conflict, drafts};
+pub use urgent::{urgent_documents, urgent_positions};
 
 /// Issued directives of the permit's units – in one of the spans, if there are any –, newest first, at most `limit`, after
 /// one of them.
@@ -178,7 +182,7 @@ pub fn issued_from(conn: &Connection, draft: RecordId) -> rusqlite::Result<Optio
 
 const DIRECTIVE: &str = "SELECT record, document, directive, version, digest, number, title, body, urgency, deadline, \
                          signer, targets, asks, relation, relates_to, draft, issued_by, device, issued_at, signature, \
-                         unknown FROM directive";
+                         unknown, actor, seq FROM directive";
 
 fn directive_row(conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<Directive>> {
     let (urgency, asks): (String, String) = (row.get(8)?, row.get(12)?);
@@ -208,6 +212,7 @@ fn directive_row(conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<Di
         issued_at_ms: row.get(18)?,
         signature: Signature(row.get(19)?),
         unknown: unknown(row.get(20)?),
+        origin: origin(row.get(21)?, row.get(22)?),
     }))
 }
 
@@ -217,6 +222,11 @@ fn document(conn: &Connection, row: i64) -> rusqlite::Result<DocumentId> {
 
 fn targets(bytes: Vec<u8>) -> Targets {
     Targets::from_bytes(&bytes).unwrap_or_default()
+}
+
+fn origin(actor: Option<Vec<u8>>, seq: Option<u64>) -> Option<Origin> {
+    let (actor, seq) = (actor?.into(), seq?);
+    Some(Origin { actor, seq })
 }
 
 fn relation(code: Option<String>, record: Option<[u8; 16]>) -> Option<(Relation, RecordId)> {

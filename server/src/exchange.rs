@@ -14,6 +14,7 @@ pub mod pull;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rusqlite::Connection;
 use sync_core::ids::DeviceId;
 use sync_core::protocol::{
     Batch, Epoch, EpochInfo, Flags, HealAnswer, HealQuestion, MIN_VERSION, PageLimits, Receipt, ScopeSet,
@@ -22,15 +23,16 @@ use sync_core::protocol::{
 
 use crate::clock;
 use crate::documents::Documents;
-use crate::ingest::{Ingest, IngestError, Sender, Way};
+use crate::ingest::{Delivered, Ingest, IngestError, Sender, Way};
 use crate::live::Live;
+use crate::log;
 use crate::metrics;
 use crate::quarantine;
 use crate::realm;
 use crate::store::Store;
 use copies::{Copies, Life, Presented, Seen, Told};
 use cursor::{Cursor, InvalidCursor, SetId};
-use index::{Advance, LogIndex};
+use index::LogIndex;
 pub use presence::Presence;
 use pull::Page;
 
@@ -42,7 +44,7 @@ pub struct Exchange {
     /// The way in.
     pub ingest: Arc<Ingest>,
     /// The log in short.
-    pub index: RwLock<LogIndex>,
+    pub index: Arc<RwLock<LogIndex>>,
     /// Which life of the store this is.
     epoch: RwLock<EpochInfo>,
     /// The last log position when the store was opened.
@@ -56,7 +58,7 @@ pub struct Exchange {
     /// When each device was last here.
     pub presence: Presence,
     /// Pages that are open.
-    pub live: Live,
+    pub live: Arc<Live>,
     /// Scope sets that cursors name.
     sets: RwLock<HashMap<SetId, ScopeSet>>,
 }
@@ -97,17 +99,23 @@ impl Exchange {
     ) -> Result<Self, rusqlite::Error> {
         let index = store.read_blocking(LogIndex::load)?;
         let verdicts = store.read_blocking(quarantine::last_numbers)?;
+        let (opened_at, index) = (index.head(), Arc::new(RwLock::new(index)));
+        let published = Arc::clone(&index);
+        store.when_published(move |advances| {
+            let mut index = published.write().unwrap_or_else(PoisonError::into_inner);
+            advances.iter().for_each(|advance| index.advance(advance));
+        });
         Ok(Self {
             store,
             ingest,
-            opened_at: index.head(),
+            opened_at,
             verdicts: RwLock::new(verdicts.into_iter().collect()),
-            index: RwLock::new(index),
+            index,
             epoch: RwLock::new(epoch),
             cursor_key,
             copies: Copies::default(),
             presence: Presence::default(),
-            live: Live::default(),
+            live: Arc::default(),
             sets: RwLock::default(),
         })
     }
@@ -296,6 +304,7 @@ impl Exchange {
             backfill: None,
             boards: None,
             verdict: 0,
+            urgent: None,
         }))
     }
 
@@ -371,14 +380,10 @@ impl Exchange {
         batches: &Arc<[Batch]>,
         now_ms: i64,
     ) -> Result<(Vec<Receipt>, Vec<(u64, u64)>), ExchangeError> {
-        let delivered = self.ingest.deliver(
-            &self.store,
-            sender,
-            batches,
-            now_ms,
-            &Way::Delivered,
-            |advances| self.advanced(advances),
-        );
+        let (way, taking_in) = (&Way::Delivered, self.taking_in());
+        let delivered = self
+            .ingest
+            .deliver(&self.store, sender, batches, now_ms, way, taking_in);
         match delivered.await {
             Ok(delivered) => {
                 delivered.receipts.iter().for_each(metrics::receipt);
@@ -390,13 +395,38 @@ impl Exchange {
         }
     }
 
-    /// Documents have changed, on disk, and nobody else can change them yet.
-    fn advanced(&self, advances: &[Advance]) {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for advance in advances {
-            index.advance(advance);
-            self.live.tell(advance.document);
+    /// Takes into the index what a delivery did – and before that what another process has written meanwhile: a position
+    /// that is told may have nothing unknown before it. Then tells those who look on.
+    fn taking_in(&self) -> impl Fn(&Connection, &Delivered) + Clone + Send + 'static {
+        let (index, live) = (Arc::clone(&self.index), Arc::clone(&self.live));
+        move |conn, delivered| {
+            let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
+            let first = delivered.own.first().map_or(0, |(first, _)| *first);
+            if first > index.head() + 1
+                && let Err(error) = index.catch_up(conn)
+            {
+                tracing::error!(%error, "the index does not know what was written beside this server");
+            }
+            for advance in &delivered.advances {
+                index.advance(advance);
+                live.tell(advance.document);
+            }
         }
+    }
+
+    /// Takes into the index what another process has written. `false`: it is in use just now, to be tried again – whoever
+    /// asks holds a connection, for which somebody with the index may be waiting.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn catch_up(&self, conn: &Connection) -> rusqlite::Result<bool> {
+        let Ok(mut index) = self.index.try_write() else {
+            return Ok(false);
+        };
+        if log::head(conn)? > index.head() {
+            index.catch_up(conn)?;
+        }
+        Ok(true)
     }
 
     async fn pull(

@@ -10,7 +10,7 @@ mod judge;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId};
 use sync_core::projection::RowChange;
 use sync_core::protocol::{Batch, Receipt};
@@ -126,7 +126,7 @@ enum Verdict {
 
 impl Ingest {
     /// Judges and stores `batches`. When it returns receipts, what they call durable is on disk. `committed` is told
-    /// what documents became while nobody else can change them.
+    /// what documents became, in the order of the log and before anybody is answered.
     ///
     /// # Errors
     /// [`IngestError`]: none of the batches was stored.
@@ -137,7 +137,7 @@ impl Ingest {
         batches: &Arc<[Batch]>,
         now_ms: i64,
         way: &Way,
-        committed: impl Fn(&[Advance]),
+        committed: impl Fn(&Connection, &Delivered) + Clone + Send + 'static,
     ) -> Result<Delivered, IngestError> {
         if batches.is_empty() {
             return Ok(Delivered::default());
@@ -163,11 +163,10 @@ impl Ingest {
             let (judged, mut held) = judging.await.map_err(|_| IngestError::Abandoned)?;
             let judged = judged?;
             let blinder = Blinder::of(&self.master);
-            let written = write(store, judged, (now_ms, way), blinder).await;
-            match &written {
-                Ok(delivered) => committed(&delivered.advances),
+            let written = write(store, judged, (now_ms, way), blinder, committed.clone()).await;
+            if written.is_err() {
                 // The documents went ahead of the log: they are loaded again when they are needed.
-                Err(_) => held.values_mut().for_each(|slot| **slot = None),
+                held.values_mut().for_each(|slot| **slot = None);
             }
             for (id, slot) in held {
                 self.documents.release(id, slot);
@@ -193,6 +192,7 @@ async fn write(
     judged: Judged,
     (now_ms, way): (i64, &Way),
     blinder: Blinder,
+    committed: impl FnOnce(&Connection, &Delivered) + Send + 'static,
 ) -> Result<Delivered, WriteError<AppendError>> {
     let release = match way {
         Way::Released { id, by } if judged.verdicts.iter().all(Verdict::is_in) => Some((*id, by.clone())),
@@ -205,30 +205,29 @@ async fn write(
     if !writes && judged.kept.is_empty() && release.is_none() {
         return Ok(judged.answers());
     }
-    store
-        .write(move |tx| {
-            let mut delivered = Delivered::default();
-            quarantine::keep(tx, &judged.kept, now_ms)?;
-            for verdict in judged.verdicts {
-                match verdict {
-                    Verdict::Answer(receipt) => delivered.receipts.push(receipt),
-                    Verdict::Write(plan, changes) => {
-                        let appended = log::append(tx, &plan)?;
-                        rows::put(tx, appended.advance.row, &changes)?;
-                        index(tx, &blinder, &changes)?;
-                        let (from, to) = (appended.first, appended.advance.last);
-                        delivered.receipts.push(Receipt::Durable { from, to });
-                        delivered.own.push((from, to));
-                        delivered.advances.push(appended.advance);
-                    }
+    let job = move |tx: &Transaction<'_>| {
+        let mut delivered = Delivered::default();
+        quarantine::keep(tx, &judged.kept, now_ms)?;
+        for verdict in judged.verdicts {
+            match verdict {
+                Verdict::Answer(receipt) => delivered.receipts.push(receipt),
+                Verdict::Write(plan, changes) => {
+                    let appended = log::append(tx, &plan)?;
+                    rows::put(tx, appended.advance.row, &changes)?;
+                    index(tx, &blinder, &changes)?;
+                    let (from, to) = (appended.first, appended.advance.last);
+                    delivered.receipts.push(Receipt::Durable { from, to });
+                    delivered.own.push((from, to));
+                    delivered.advances.push(appended.advance);
                 }
             }
-            if let Some((id, by)) = &release {
-                delivered.decision = quarantine::decide(tx, *id, Decision::Release, by)?;
-            }
-            Ok(delivered)
-        })
-        .await
+        }
+        if let Some((id, by)) = &release {
+            delivered.decision = quarantine::decide(tx, *id, Decision::Release, by)?;
+        }
+        Ok(delivered)
+    };
+    store.write_then(job, committed).await
 }
 
 /// What records are found by follows their rows.

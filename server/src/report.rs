@@ -252,8 +252,8 @@ fn of_directives(
         if directives::ended_by(conn, today, &directive)?.is_some() {
             continue;
         }
-        let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
-        let board = directives::board(conn, &permits.boards, &directive, &issued_on, today)?;
+        let asked = directives::asked(conn, &directive)?;
+        let board = directives::board(conn, &permits.boards, &directive, &asked, today)?;
         let below = board.units.iter().filter(|standing| {
             let of_then = then.heir(standing.unit).unwrap_or(standing.unit);
             then.is_within(of_then, unit) || today.is_within(standing.unit, unit)

@@ -26,6 +26,7 @@ pub const TABLES: [(&str, &str); 6] = [
 pub const SCHEMA: &str = concat!(
     include_str!("../../migrations/sqlite/V3__projection.sql"),
     include_str!("../../migrations/sqlite/V6__directives.sql"),
+    include_str!("../../migrations/sqlite/V10__directive_origin.sql"),
     include_str!("../../migrations/sqlite/V12__aggregates.sql"),
 );
 

@@ -50,9 +50,6 @@ async fn write_presence(app: Arc<App>) {
     loop {
         ticks.tick().await;
         app.flush_presence().await;
-        if let Err(error) = app.publish_catalogue().await {
-            tracing::warn!(%error, "the catalogue was not published; it is tried again");
-        }
         if let Err(error) = app.reload_token_keys() {
             tracing::warn!(%error, "the keys in the directory cannot be used");
         }

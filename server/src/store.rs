@@ -6,6 +6,7 @@
 //! the writer (WAL).
 
 mod open;
+mod publishing;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -13,10 +14,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction};
 
+use crate::exchange::index::Advance;
+use crate::publish::Publisher;
 use crate::workers::Workers;
 #[cfg(test)]
 pub(crate) use open::migrate;
 pub use open::{APPLICATION_ID, OpenError, open_connection};
+use publishing::Publishing;
 pub use writer::{WriteError, WriterStats, is_full};
 
 /// How many connections read.
@@ -34,6 +38,7 @@ pub struct Store {
 struct Shared {
     path: PathBuf,
     writer: writer::Writer,
+    publishing: Arc<Publishing>,
     readers: Readers,
     /// Half of the readers: the others are for those who cannot wait for a turn.
     reading: Workers,
@@ -50,7 +55,8 @@ impl Store {
         let readers = (0..READERS)
             .map(|_| open::reader(path))
             .collect::<Result<Vec<_>, _>>()?;
-        let writer = writer::Writer::start(conn, QUEUE);
+        let publishing = Arc::new(Publishing::default());
+        let writer = writer::Writer::start(conn, QUEUE, Arc::clone(&publishing));
         let readers = Readers {
             idle: Mutex::new(readers),
             given_back: Condvar::new(),
@@ -59,6 +65,7 @@ impl Store {
             shared: Arc::new(Shared {
                 path: path.to_owned(),
                 writer,
+                publishing,
                 readers,
                 reading: Workers::new(READERS / 2),
             }),
@@ -80,8 +87,34 @@ impl Store {
         E: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        let answer = self.shared.writer.submit(job)?;
+        self.write_then(job, |_, _| ()).await
+    }
+
+    /// The same; once it is on disk, and before anybody is told, `after` runs on the writer's thread, job by job in the
+    /// order of the log.
+    ///
+    /// # Errors
+    /// [`WriteError`]: nothing of the job was stored.
+    pub async fn write_then<T, E, F, A>(&self, job: F, after: A) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        A: FnOnce(&Connection, &T) + Send + 'static,
+    {
+        let answer = self.shared.writer.submit(job, after)?;
         answer.await.unwrap_or(Err(WriteError::Stopped))
+    }
+
+    /// From now on what the tables say is published in the transactions that change them.
+    pub fn publish_with(&self, publisher: Publisher) {
+        // A second one would be of the same realm.
+        drop(self.shared.publishing.publisher.set(publisher));
+    }
+
+    /// Tells `listener` what publishing did to documents, before anybody is answered.
+    pub fn when_published(&self, listener: impl Fn(&[Advance]) + Send + Sync + 'static) {
+        drop(self.shared.publishing.listener.set(Box::new(listener)));
     }
 
     /// The same for threads that may block.
@@ -94,7 +127,7 @@ impl Store {
         E: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        let answer = self.shared.writer.submit(job)?;
+        let answer = self.shared.writer.submit(job, |_, _| ())?;
         answer.blocking_recv().unwrap_or(Err(WriteError::Stopped))
     }
 

@@ -22,12 +22,13 @@ use langso_server::realm::{self, Account};
 use langso_server::serve::serve;
 use langso_server::tree::Unit;
 use langso_server::units::change::{Change, change};
-use langso_server::verify::verify;
-use langso_server::{enrolment, units};
+use langso_server::verify::{rebuild, verify};
+use langso_server::{enrolment, log, units};
 use serde_json::Value;
 use sync_core::edit::{DraftField, Edit, NewDraft};
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::local_store::MemoryStore;
+use sync_core::preflight::chunk_hash;
 use sync_core::record::{Asks, Stage, Targets, Urgency};
 
 const UNITS: &str = include_str!("../data/vinh-loc-2024.csv");
@@ -55,7 +56,9 @@ fn plan(n: usize) -> Plan {
         5..15 => Plan::Receives,
         15..30 => Plan::Opens,
         30..60 => Plan::Acknowledges,
-        60..90 => Plan::Reports,
+        // It is merged away before anybody hears of it.
+        60 => Plan::ReportsUnheard,
+        61..90 => Plan::Reports,
         90..100 => Plan::ReportsUnheard,
         100..105 => Plan::ReportsLate,
         _ => Plan::Cannot,
@@ -275,20 +278,22 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
             }
         }
     }
-    // Evening: a signal for most; the last hamlet's phone is revoked afterwards, and speaks on.
+    // Evening: a signal for most. The last hamlet's phone speaks on without one, is revoked, and speaks on.
     district.at(begun_ms, 21);
     for (phone, n) in phones.iter_mut().zip(0..) {
         if !matches!(plan(n), Plan::Silent | Plan::ReportsUnheard) {
             sync(phone).await;
         }
     }
+    let last = hamlets[110].id;
+    say(&mut phones[110], directive, last, Stage::Acknowledged);
     let (revoked, revoked_at) = (phones[110].identity().device, district.at(begun_ms, 22));
     let revoke = "UPDATE device SET revoked_at = ?2 WHERE id = ?1";
     write(&app, move |tx| {
         tx.execute(revoke, rusqlite::params![revoked.to_bytes(), revoked_at])
     });
 
-    // Night: one hamlet, which has reported, is merged into one that has only opened it. The next morning the rest comes.
+    // Night: one hamlet, which has reported and was not heard, is merged into one that has only opened it.
     let (gone, into) = (hamlets[60].id, hamlets[20].id);
     let by = By {
         account: None,
@@ -302,11 +307,33 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
         into,
     };
     write(&app, move |tx| change(tx, &permit, today, &merge, &by));
-    district.at(begun_ms, 24 + 8);
+    say(&mut phones[110], directive, last, Stage::Done);
+    // The next morning the rest comes; what the revoked phone delivers waits until a person takes it in.
+    let morning = district.at(begun_ms, 24 + 8);
     for (phone, n) in phones.iter_mut().zip(0..) {
         if plan(n) == Plan::ReportsUnheard {
             sync(phone).await;
+            assert_eq!(
+                phone.unsent().unwrap(),
+                (0, 0),
+                "{n}: what it said before the merger is taken"
+            );
         }
+    }
+    phones[110].exchange(Fate::Delivered).await.unwrap();
+    let waiting = |conn: &rusqlite::Connection| {
+        let mut statement = conn.prepare("SELECT id FROM quarantine ORDER BY id")?;
+        let ids = statement.query_map([], |row| row.get::<_, i64>(0))?;
+        ids.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let waiting = app.store().read_blocking(waiting).unwrap();
+    assert!(!waiting.is_empty());
+    for id in waiting {
+        let permit = console([last]);
+        app.exchange
+            .release(&permit, id, &By::console(morning))
+            .await
+            .unwrap();
     }
 
     // The board tells it as it was.
@@ -326,8 +353,34 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
     assert_eq!(counts["silent"], 5);
     let units = board["units"].as_array().unwrap();
     let late: Vec<_> = units.iter().filter(|unit| unit["arrived_late"] == true).collect();
-    assert_eq!(late.len(), 10, "in time, and heard of afterwards");
-    assert_eq!(board["to_call"].as_array().unwrap().len(), 65);
+    assert_eq!(late.len(), 11, "in time, and heard of afterwards");
+    let heir = units
+        .iter()
+        .find(|unit| unit["unit"] == into.to_string())
+        .unwrap();
+    assert_eq!(
+        (&heir["stage"], &heir["on_time"]),
+        (&"done".into(), &true.into()),
+        "by what it took over"
+    );
+    // Who has no phone that was here since is told from who has, and did not do it.
+    let calls = board["to_call"].as_array().unwrap();
+    assert_eq!(calls.len(), 65);
+    for call in calls {
+        let n = hamlets
+            .iter()
+            .position(|hamlet| call["unit"] == hamlet.id.to_string());
+        let expected = if n.unwrap() < 5 { "not_synced" } else { "not_done" };
+        assert_eq!(call["why"], expected, "{n:?}");
+    }
+    let of_last = units
+        .iter()
+        .find(|unit| unit["unit"] == last.to_string())
+        .unwrap();
+    assert_eq!(
+        of_last["stage"], "cannot",
+        "what was said after the revocation counts for nothing"
+    );
     assert_eq!(written_ms, board["directive"]["issued_at_ms"].as_i64().unwrap());
     let report = app
         .store()
@@ -343,34 +396,137 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
     let key = BASE64URL_NOPAD.encode(&app.realm_key.public().to_bytes());
     let exported = langso(&["receipts", "export", &id, "--out", file, "--data", data]);
     assert!(exported.status.success(), "{}", printed(&exported));
-    let verified = langso(&["receipts", "verify", file, "--realm-key", &key]);
-    assert!(verified.status.success(), "{}", printed(&verified));
-    assert!(
-        printed(&verified).contains("110 units, 5 missing, 0 events in doubt"),
-        "{}",
-        printed(&verified)
+    let verify_file = || printed(&langso(&["receipts", "verify", file, "--realm-key", &key]));
+    let export = || langso(&["receipts", "export", &id, "--out", file, "--data", data]);
+    let lines = |said: &str, word: &str| -> Vec<String> {
+        let lines = said.lines().filter(|line| line.contains(word));
+        lines.map(str::to_owned).collect()
+    };
+    // Only the word after the revocation is in doubt; those before it are told from it, and count.
+    let said = verify_file();
+    assert!(said.contains("110 units, 5 missing, 1 events in doubt"), "{said}");
+    assert_eq!(
+        lines(&said, "done: signed after the device was revoked").len(),
+        1,
+        "{said}"
     );
-    let forge = "UPDATE acknowledgement SET note = 'mất điện cả tuần!' WHERE record =
-                   (SELECT min(record) FROM acknowledgement WHERE stage = 'cannot')";
-    write(&app, move |tx| tx.execute(forge, []));
-    let forged: [u8; 16] = app
-        .store()
-        .read_blocking(|conn| {
-            let sql = "SELECT min(record) FROM acknowledgement WHERE stage = 'cannot'";
-            conn.query_row(sql, [], |row| row.get(0))
-        })
-        .unwrap();
-    let forged = RecordId::from_bytes(forged).to_string();
-    langso(&["receipts", "export", &id, "--out", file, "--data", data]);
-    let verified = langso(&["receipts", "verify", file, "--realm-key", &key]);
-    let said = printed(&verified);
-    assert!(!verified.status.success());
-    let broken: Vec<&str> = said
-        .lines()
-        .filter(|line| line.contains("broken signature"))
-        .collect();
+    let before = lines(&said, "valid, device revoked later");
+    let stages = ["received", "opened", "cannot", "acknowledged"];
+    assert_eq!(before.len(), stages.len(), "{said}");
+    assert!(
+        stages
+            .iter()
+            .all(|stage| before.iter().any(|line| line.contains(stage))),
+        "{said}"
+    );
+    assert!(lines(&said, "broken signature").is_empty(), "{said}");
+
+    // One bit of a row is flipped: exactly that word is found.
+    let flip = |sql: &'static str| {
+        let forged = write(&app, move |tx| {
+            let (record, mut note): ([u8; 16], Vec<u8>) = tx.query_row(
+                "SELECT record, CAST(note AS BLOB) FROM acknowledgement WHERE stage = 'cannot' ORDER BY record LIMIT 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            *note.last_mut().unwrap() ^= 1;
+            tx.execute(sql, rusqlite::params![String::from_utf8(note).unwrap(), record])?;
+            Ok::<_, rusqlite::Error>(record)
+        });
+        RecordId::from_bytes(forged).to_string()
+    };
+    let forged = flip("UPDATE acknowledgement SET note = ?1 WHERE record = ?2");
+    assert!(export().status.success());
+    let said = verify_file();
+    let broken = lines(&said, "broken signature");
     assert!(
         matches!(broken.as_slice(), [line] if line.contains(&forged)),
+        "{said}"
+    );
+    assert!(said.contains("2 events in doubt"), "{said}");
+    assert!(
+        printed(&langso(&["verify", "--data", data]))
+            .contains("acknowledgement: 1 rows missing or different")
+    );
+
+    // One bit of the log is flipped: the store's own proof names the document, and nothing else.
+    let in_log = forged.clone();
+    let (entry, document, packed) = app
+        .store()
+        .read_blocking(|conn| {
+            let record = in_log.parse::<RecordId>().unwrap().to_bytes();
+            let sql = "SELECT e.last, e.document, e.changes FROM acknowledgement a
+                         JOIN actor x ON x.document = a.document AND x.actor = a.actor
+                         JOIN change c ON c.actor = x.id AND c.seq = a.seq
+                         JOIN entry e ON e.document = a.document AND e.last >= c.position
+                       WHERE a.record = ? ORDER BY e.last LIMIT 1";
+            conn.query_row(sql, [record], |row| {
+                Ok((
+                    row.get::<_, u64>(0)?,
+                    row.get::<_, i64>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                ))
+            })
+        })
+        .unwrap();
+    let put = |bytes: Vec<u8>| {
+        let put = "UPDATE entry SET changes = ?1 WHERE last = ?2";
+        write(&app, move |tx| tx.execute(put, rusqlite::params![bytes, entry]))
+    };
+    let name = app
+        .store()
+        .read_blocking(|conn| log::document_by_row(conn, document))
+        .unwrap()
+        .to_string();
+    let mut bent = packed.clone();
+    let middle = bent.len() / 2;
+    bent[middle] ^= 1;
+    put(bent);
+    let said = printed(&langso(&["verify", "--data", data]));
+    assert_eq!(
+        lines(&said, &format!("{name}: does not replay")).len(),
+        1,
+        "{said}"
+    );
+    assert_eq!(lines(&said, "does not replay").len(), 1, "{said}");
+
+    // Somebody does it well: the change reads right again, and every row is derived from it. The device's word is not.
+    let mut plain = zstd::decode_all(packed.as_slice()).unwrap();
+    let note = "mất điện cả tuần".as_bytes();
+    let at = plain
+        .windows(note.len())
+        .position(|window| window == note)
+        .unwrap()
+        + note.len()
+        - 1;
+    plain[at] ^= 1;
+    let mut from = 0;
+    while from < plain.len() {
+        let length = u32::from_be_bytes(plain[from..from + 4].try_into().unwrap()) as usize;
+        let chunk = &mut plain[from + 4..from + 4 + length];
+        let checksum = chunk_hash(chunk);
+        chunk[4..8].copy_from_slice(&checksum[..4]);
+        from += 4 + length;
+    }
+    put(zstd::encode_all(plain.as_slice(), 3).unwrap());
+    let worker = Arc::clone(&app);
+    write(&app, move |tx| rebuild(tx, &worker.exchange.ingest.master));
+    assert!(export().status.success());
+    let said = verify_file();
+    let broken = lines(&said, "broken signature");
+    assert!(
+        matches!(broken.as_slice(), [line] if line.contains(&forged)),
+        "{said}"
+    );
+    assert!(said.contains("2 events in doubt"), "{said}");
+    let said = printed(&langso(&["verify", "--data", data]));
+    assert_eq!(
+        lines(
+            &said,
+            &format!("{name}: entry {entry}: the signature does not fit")
+        )
+        .len(),
+        1,
         "{said}"
     );
 

@@ -32,6 +32,11 @@ macro_rules! ulid_newtype {
                 Self(Ulid::from_parts(time_ms, random))
             }
 
+            /// The time that it was made from, UTC milliseconds.
+            pub fn time_ms(&self) -> u64 {
+                self.0.timestamp_ms()
+            }
+
             /// The 16 bytes that stand on the wire and in the store.
             pub fn to_bytes(self) -> [u8; 16] {
                 self.0.to_bytes()

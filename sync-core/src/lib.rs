@@ -9,12 +9,14 @@
 //! 5. [`preflight`] and [`admission`]: what may enter a document from outside, as a plan.
 //! 6. [`projection`]: which rows follow, on the server and on the phone alike; [`progress`]: what a hamlet has done.
 //! 7. [`digest`]: whether two stores hold the same.
-//! 8. [`folding`]: how words are compared when somebody looks for something.
+//! 8. [`directory`]: what units are called, what is above and below them, who works there – as of any day.
+//! 9. [`folding`]: how words are compared when somebody looks for something.
 //!
 //! Around it: [`enrolment`] makes a phone somebody, and [`session`] says which request it makes next.
 
 pub mod admission;
 pub mod digest;
+pub mod directory;
 pub mod document;
 pub mod edit;
 pub mod enrolment;

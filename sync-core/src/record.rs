@@ -5,7 +5,7 @@
 //! somebody with the right to read them looks at a record.
 
 mod acknowledgement;
-mod code;
+pub(crate) mod code;
 mod directive;
 mod remark;
 mod secrecy;

@@ -11,6 +11,7 @@ mod look;
 mod open;
 mod outbox;
 mod page;
+mod posts;
 mod refile;
 mod staged;
 
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 
 use crate::digest::DigestSum;
+use crate::directory::Directory;
 use crate::edit::{Author, Edit, EditError, EditKind, Personal, Place};
 use crate::ids::{
     AccountId, ActorId, ChangeHash, Class, DeviceId, DocumentId, Month, RealmId, RecordId, Scope,
@@ -145,6 +147,8 @@ pub struct Replica<S: LocalStore> {
     /// Directives may have arrived for which nothing was said yet.
     arrivals: bool,
     healing: heal::Healing,
+    /// The directory of the units for which this account speaks, and of those above.
+    near: Directory,
 }
 
 impl<S: LocalStore> Replica<S> {
@@ -163,7 +167,7 @@ impl<S: LocalStore> Replica<S> {
             offering: store.offering().map_err(ReplicaError::Store)?,
             ..outbox::Outbox::default()
         };
-        Ok(Self {
+        let mut replica = Self {
             store,
             identity,
             state,
@@ -172,7 +176,10 @@ impl<S: LocalStore> Replica<S> {
             outbox,
             arrivals: true,
             healing: heal::Healing::default(),
-        })
+            near: Directory::default(),
+        };
+        replica.look_around()?;
+        Ok(replica)
     }
 
     /// Gives the store back, as if the process had ended.

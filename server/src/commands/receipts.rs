@@ -14,7 +14,7 @@ use super::accounts::at_console;
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::audit::{self, Act};
-use crate::receipts::{self, Answer, File};
+use crate::receipts::{self, Answer, File, Verdict};
 
 /// Largest file that is read.
 const FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -125,7 +125,7 @@ fn tell(answer: &Answer) {
     for event in answer
         .events
         .iter()
-        .filter(|event| !event.verdict.counts() || event.gap)
+        .filter(|event| event.verdict != Verdict::Valid || event.gap)
     {
         let said = event.stage.map_or("?", Stage::code);
         let gap = if event.gap {

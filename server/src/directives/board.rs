@@ -3,14 +3,14 @@
 //! It is made when somebody looks at it: who has to answer follows from the directive's targets on the day it was
 //! issued, and from what became of these units since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
-use sync_core::ids::UnitId;
+use rusqlite::{Connection, OptionalExtension, params};
+use sync_core::ids::{AccountId, UnitId};
 use sync_core::progress::{Progress, finishes};
-use sync_core::record::{Directive, Issue, Reach, Stage, Targets};
+use sync_core::record::{Directive, Issue, Stage};
 
-use crate::log;
+use super::Asked;
 use crate::policy::{Permit, Read};
 use crate::tree::Tree;
 
@@ -81,43 +81,7 @@ impl Counts {
     }
 }
 
-/// The units of today that have to answer, each with the units of the day of issue that it stands for.
-pub fn expected(directive: &Directive, issued_on: &Tree, today: &Tree) -> BTreeMap<UnitId, BTreeSet<UnitId>> {
-    let mut expected: BTreeMap<UnitId, BTreeSet<UnitId>> = BTreeMap::new();
-    for unit in meant(&directive.targets, issued_on) {
-        if unit == directive.document.unit() {
-            continue;
-        }
-        if let Some(heir) = today.heir(unit) {
-            let heard = expected.entry(heir).or_default();
-            heard.extend([unit, heir]);
-        }
-    }
-    expected
-}
-
-/// The units that targets mean in a tree. Without a level a subtree means its lowest units; with levels, those of them.
-fn meant(targets: &Targets, tree: &Tree) -> BTreeSet<UnitId> {
-    let mut meant = BTreeSet::new();
-    for target in targets.units() {
-        let reached = match target.reach {
-            Reach::Unit => vec![target.unit],
-            Reach::Subtree => tree.subtree(target.unit),
-        };
-        meant.extend(reached.into_iter().filter(|unit| {
-            match target.reach {
-                Reach::Unit => true,
-                Reach::Subtree if targets.levels().is_empty() => tree.children(*unit).is_empty(),
-                Reach::Subtree => tree
-                    .unit(*unit)
-                    .is_some_and(|unit| targets.levels().contains(&unit.level)),
-            }
-        }));
-    }
-    meant
-}
-
-/// The board of one version, for the units that the permit holds for.
+/// The board of one version under the units of a tree, for those that the permit holds for.
 ///
 /// # Errors
 /// The store's.
@@ -125,16 +89,16 @@ pub fn board(
     conn: &Connection,
     permit: &Permit<Read>,
     directive: &Directive,
-    issued_on: &Tree,
-    today: &Tree,
+    asked: &Asked,
+    tree: &Tree,
 ) -> rusqlite::Result<Board> {
-    let expected = expected(directive, issued_on, today);
     let mut said: BTreeMap<UnitId, Vec<Heard>> = BTreeMap::new();
     for heard in heard(conn, &directive.issue)? {
         said.entry(heard.unit).or_default().push(heard);
     }
     let (arrived_at, last_seen) = (arrival(conn, directive)?, last_seen(conn)?);
-    let units = expected
+    let units = asked
+        .expected(tree)
         .into_iter()
         .filter(|(unit, _)| permit.units().contains(unit));
     let units = units.map(|(unit, speakers)| {
@@ -142,6 +106,7 @@ pub fn board(
             .iter()
             .filter_map(|unit| said.get(unit))
             .flatten()
+            .filter(|event| asked.hears(event.by, &speakers))
             .collect();
         let seen = speakers.iter().filter_map(|unit| last_seen.get(unit)).max();
         standing(directive, unit, &events, seen.copied() < arrived_at)
@@ -181,21 +146,24 @@ fn standing(directive: &Directive, unit: UnitId, events: &[&Heard], unseen: bool
 /// One event, and when it arrived.
 struct Heard {
     unit: UnitId,
+    by: AccountId,
     stage: Stage,
     note: Option<String>,
     at_ms: i64,
     arrived_at_ms: i64,
 }
 
-/// What was said about exactly this version. When it arrived follows from its place in the log.
+/// What was said about exactly this version, and not after its device was revoked. When it arrived follows from its place in
+/// the log.
 fn heard(conn: &Connection, issue: &Issue) -> rusqlite::Result<Vec<Heard>> {
     let mut statement = conn.prepare_cached(
-        "SELECT a.unit, a.stage, a.note, a.at,
+        "SELECT a.unit, a.stage, a.note, a.at, a.by_account,
                 (SELECT e.received_at FROM entry e WHERE e.last >= c.position ORDER BY e.last LIMIT 1)
          FROM acknowledgement a
            JOIN actor x ON x.document = a.document AND x.actor = a.actor
            JOIN change c ON c.actor = x.id AND c.seq = a.seq
-         WHERE a.directive = ? AND a.version = ? AND a.digest = ?",
+           LEFT JOIN device d ON d.id = a.device
+         WHERE a.directive = ? AND a.version = ? AND a.digest = ? AND (d.revoked_at IS NULL OR a.at < d.revoked_at)",
     )?;
     let key = params![issue.directive.to_bytes(), issue.version, issue.digest];
     let rows = statement.query_map(key, |row| {
@@ -206,7 +174,8 @@ fn heard(conn: &Connection, issue: &Issue) -> rusqlite::Result<Vec<Heard>> {
                 stage,
                 note: row.get(2)?,
                 at_ms: row.get(3)?,
-                arrived_at_ms: row.get(4)?,
+                by: AccountId::from_bytes(row.get(4)?),
+                arrived_at_ms: row.get(5)?,
             })
         }))
     })?;
@@ -214,15 +183,16 @@ fn heard(conn: &Connection, issue: &Issue) -> rusqlite::Result<Vec<Heard>> {
         .collect()
 }
 
-/// When a directive arrived here.
+/// When a directive arrived here, by its place in the log.
 fn arrival(conn: &Connection, directive: &Directive) -> rusqlite::Result<Option<i64>> {
-    let Some((_, row, _)) = log::find_document(conn, directive.document)? else {
-        return Ok(None);
-    };
-    // The first entry of its board that was delivered at or after it was issued: no later than its own.
-    let sql = "SELECT min(received_at) FROM entry WHERE document = ? AND received_at >= ?";
+    let sql = "SELECT e.received_at FROM directive d
+                 JOIN actor x ON x.document = d.document AND x.actor = d.actor
+                 JOIN change c ON c.actor = x.id AND c.seq = d.seq
+                 JOIN entry e ON e.last >= c.position
+               WHERE d.record = ? ORDER BY e.last LIMIT 1";
     conn.prepare_cached(sql)?
-        .query_row(params![row, directive.issued_at_ms], |row| row.get(0))
+        .query_row([directive.id.to_bytes()], |row| row.get(0))
+        .optional()
 }
 
 /// When a phone of each unit was last here.

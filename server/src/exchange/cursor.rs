@@ -47,6 +47,31 @@ pub struct Cursor {
     /// The last decision about the device's quarantined batches that was delivered.
     #[n(4)]
     pub verdict: u64,
+    /// What is urgent on boards was delivered so far, ahead of the other boards.
+    #[n(5)]
+    pub urgent: Option<Ahead>,
+}
+
+/// How far what is urgent went ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Ahead {
+    /// Every urgent directive up to here, with what is before it on its board.
+    #[n(0)]
+    pub until: u64,
+    /// A part of what is before the next one.
+    #[n(1)]
+    pub within: Option<Within>,
+}
+
+/// A board of which a part was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Within {
+    /// The document's row.
+    #[n(0)]
+    pub document: i64,
+    /// Up to there.
+    #[n(1)]
+    pub position: u64,
 }
 
 /// The way from one scope set to another: documents of the new set that the old one did not cover.
@@ -90,6 +115,7 @@ impl Cursor {
         backfill: None,
         boards: None,
         verdict: 0,
+        urgent: None,
     };
 
     /// The bytes for `device`.
@@ -147,6 +173,10 @@ mod tests {
             backfill: Some(backfill),
             boards: Some(18),
             verdict: 4,
+            urgent: Some(Ahead {
+                until: 18,
+                within: None,
+            }),
         };
         let sealed = cursor.seal(&key, device);
         assert_eq!(Cursor::open(&sealed, &key, device), Ok(cursor));
@@ -171,6 +201,7 @@ mod tests {
             backfill: None,
             boards: None,
             verdict: 0,
+            urgent: None,
         };
         assert!(cursor.seal(&[7; 32], DeviceId::from_parts(1, 1)).len() <= 32);
     }

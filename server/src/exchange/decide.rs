@@ -159,11 +159,9 @@ impl Exchange {
         };
         let (sender, batches): (_, Arc<[Batch]>) = (Arc::new(sender), Arc::from([batch]));
         let way = Way::Released { id, by: by.clone() };
-        let delivered = self
-            .ingest
-            .deliver(&self.store, &sender, &batches, by.now_ms, &way, |advances| {
-                self.advanced(advances);
-            });
+        let delivered =
+            self.ingest
+                .deliver(&self.store, &sender, &batches, by.now_ms, &way, self.taking_in());
         let delivered = delivered.await.map_err(|error| match error {
             IngestError::Busy => DecideError::Busy,
             IngestError::Full => DecideError::Full,

@@ -39,6 +39,8 @@ pub struct DocumentState {
     pub row: i64,
     /// Over its heads.
     pub digest: DigestSum,
+    /// The position of its last change.
+    pub last: u64,
 }
 
 /// What one commit did to a document.
@@ -87,8 +89,29 @@ impl LogIndex {
         let state = DocumentState {
             row: to.row,
             digest: to.digest,
+            last: to.last,
         };
-        scope.documents.insert(period_code(to.document.period()), state);
+        let known = scope
+            .documents
+            .entry(period_code(to.document.period()))
+            .or_insert(state);
+        if known.last <= to.last {
+            *known = state;
+        }
+    }
+
+    /// Takes in what the document table says of positions that are not known here.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn catch_up(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let known = self.head;
+        for advance in log::documents(conn)? {
+            if advance.last > known {
+                self.advance(&advance);
+            }
+        }
+        Ok(())
     }
 
     /// The last position of the log.

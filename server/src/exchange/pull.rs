@@ -7,22 +7,23 @@
 //! from that position. When it is not, first the log is delivered up to now for what both sets cover, then the new set
 //! is announced, then the documents that only the new set covers come as a backfill, newest month first.
 
-use std::collections::HashMap;
+mod boards;
+
+use std::collections::{BTreeSet, HashMap};
 
 use minicbor::bytes::ByteVec;
 use rusqlite::{Connection, params};
-use sync_core::ids::{Class, DocumentId, RecordId};
+use sync_core::ids::{Class, DocumentId, RecordId, Scope};
 use sync_core::protocol::{Item, ListedKey, ScopeSet};
 use sync_core::seal::MasterKey;
 
 use super::cursor::{Backfill, Cursor, Place, SetId};
 use super::index::{LogIndex, period_code};
+use crate::directives;
 use crate::log::{self, Entry, ReplayError};
 
 /// How many entries of each scope are looked at to find the next ones of many.
 const LOOK_AHEAD: usize = 64;
-/// Boards hold few entries: all new ones are looked at.
-const ALL: usize = i64::MAX as usize;
 /// What an item costs besides its changes, about.
 const ITEM_BYTES: usize = 40;
 /// A listed key: record and key.
@@ -120,6 +121,7 @@ impl Builder<'_> {
                     set: Some(backfill.set),
                     backfill: None,
                     boards: None,
+                    urgent: None,
                     verdict: cursor.verdict,
                 },
                 more,
@@ -191,45 +193,6 @@ impl Builder<'_> {
         }
     }
 
-    /// What is new on boards goes ahead of everything else: a directive does not wait behind a backlog of records. True:
-    /// all of it.
-    fn boards(&mut self, cursor: &mut Cursor) -> Result<bool, ReplayError> {
-        let head = self.index.head();
-        let boards = self
-            .request
-            .set
-            .read
-            .iter()
-            .filter(|scope| scope.class == Class::Board);
-        let boards: Vec<_> = boards.filter_map(|scope| self.index.scope(scope)).collect();
-        let mut after = cursor.boards.unwrap_or(0).max(cursor.position);
-        if boards.iter().all(|state| state.high_water <= after) {
-            return Ok(true);
-        }
-        let mut lasts = Vec::new();
-        for state in &boards {
-            lasts.extend(log::entries_of_scope(self.conn, state.row, after, ALL)?);
-        }
-        lasts.retain(|last| *last <= head);
-        lasts.sort_unstable();
-        for last in lasts {
-            let entry = log::entry_at(self.conn, last)?;
-            let document = log::document_by_row(self.conn, entry.document)?;
-            if self.is_delivered(document) && !self.is_own(&entry) {
-                if self.room <= 0 {
-                    return Ok(false);
-                }
-                after = self.push_entry(document, &entry, after, head)?;
-                cursor.boards = Some(after);
-                if after < entry.last {
-                    return Ok(false);
-                }
-            }
-            (after, cursor.boards) = (last, Some(last));
-        }
-        Ok(true)
-    }
-
     fn is_delivered(&self, document: DocumentId) -> bool {
         let held = self.request.held.as_ref();
         self.request.set.covers(&document) && held.is_some_and(|held| held.covers(&document))
@@ -294,7 +257,8 @@ impl Builder<'_> {
         Ok(true)
     }
 
-    /// The documents of a backfill from its place on: boards, then the rest, each with the newest month first.
+    /// The documents of a backfill from its place on: what the device answers directives by, boards with something urgent,
+    /// other boards, then the rest, each with the newest month first.
     fn owed(&self, backfill: &Backfill) -> Result<Vec<(DocumentId, i64)>, ReplayError> {
         let held = self.request.held.as_ref();
         let mut owed: Vec<(DocumentId, i64)> = self
@@ -303,9 +267,10 @@ impl Builder<'_> {
             .filter(|(document, _)| held.is_none_or(|held| !held.covers(document)))
             .map(|(document, state)| (document, state.row))
             .collect();
+        let urgent = directives::urgent_documents(self.conn, backfill.until)?;
         let order = |document: &DocumentId, row: i64| {
             let month = std::cmp::Reverse(period_code(document.period()));
-            (document.class() != Class::Board, month, row)
+            (self.rank(document, row, &urgent), month, row)
         };
         owed.sort_by_key(|(document, row)| order(document, *row));
         if let Some(place) = &backfill.next {
@@ -314,6 +279,24 @@ impl Builder<'_> {
             owed.retain(|(document, row)| order(document, *row) >= from);
         }
         Ok(owed)
+    }
+
+    fn rank(&self, document: &DocumentId, row: i64, urgent: &BTreeSet<i64>) -> u8 {
+        let speaks = |unit| {
+            let class = Class::Acks;
+            self.request.set.write.contains(&Scope { unit, class })
+        };
+        match document.class() {
+            Class::Directory if speaks(document.unit()) => 0,
+            Class::Board if urgent.contains(&row) => 1,
+            Class::Board => 2,
+            Class::Ledger
+            | Class::Acks
+            | Class::Drafts
+            | Class::Remarks
+            | Class::Directory
+            | Class::Catalogue => 3,
+        }
     }
 
     /// The stored snapshot, where it is not newer than the backfill, fits into the page and is smaller than the changes

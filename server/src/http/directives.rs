@@ -22,7 +22,7 @@ use crate::clock::day_of;
 use crate::directives::{self, Counts, Standing, Told};
 use crate::issuing::MayIssue;
 use crate::policy::Action;
-use crate::realm::{self, RealmError};
+use crate::realm::RealmError;
 use crate::tree::Tree;
 use crate::units::eras::{self, View};
 pub(super) use words::{NamedRelation, NamedTarget, Words};
@@ -68,7 +68,10 @@ pub(super) async fn list(
         .await?;
     let last = found.last().filter(|_| more).map(|last| &last.directive);
     let next = last.map(|last| seal_cursor(last.issued_at_ms, &last.id.to_bytes()));
-    let views: Vec<Value> = found.iter().map(view).collect();
+    let shown = found
+        .iter()
+        .filter(|told| directives::is_shown(&told.directive, reader.grants()));
+    let views: Vec<Value> = shown.map(view).collect();
     Ok(Json(json!({ "directives": views, "next": next })))
 }
 
@@ -126,19 +129,21 @@ pub(super) async fn acknowledgements(
     let boards = reader.permit(Action::Hold(Class::Board), None)?;
     let permit = reader.permit(Action::Hold(Class::Acks), None)?;
     app.flush_presence().await;
-    let authority = Arc::clone(&reader.authority);
+    let (authority, account) = (Arc::clone(&reader.authority), reader.account);
     let found = app
         .store()
         .read(move |conn| {
-            let Some(directive) = directives::find(conn, &boards, record)? else {
+            let found = directives::find(conn, &boards, record)?;
+            let Some(directive) = found.filter(|one| directives::is_shown(one, authority.grants(account)))
+            else {
                 return Ok(None);
             };
-            let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
+            let asked = directives::asked(conn, &directive)?;
             let shown_under = match view_of {
-                View::Was => &issued_on,
+                View::Was => &asked.issued_on,
                 View::Now => &authority.tree,
             };
-            let board = directives::board(conn, &permit, &directive, &issued_on, shown_under)?;
+            let board = directives::board(conn, &permit, &directive, &asked, shown_under)?;
             let told = directives::told(conn, &authority.tree, directive)?;
             Ok::<_, RealmError>(Some((view(&told), board, shown_under.clone())))
         })

@@ -1,6 +1,6 @@
 //! Making a file of receipts, from the rows of the store and the realm's key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use sync_core::ids::{DeviceId, RealmId, RecordId, UnitId};
@@ -23,7 +23,7 @@ pub fn export(
 ) -> Result<File, ReceiptsError> {
     let realm = realm::info(conn)?.id;
     let directive = directives::directive(conn, record)?.ok_or(ReceiptsError::NoDirective(record))?;
-    let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
+    let asked = directives::asked(conn, &directive)?;
     let today = realm::tree(conn, crate::clock::day_of(now_ms))?;
     let name = |unit: UnitId| {
         today
@@ -31,10 +31,19 @@ pub fn export(
             .map_or_else(String::new, |unit| unit.name.clone())
     };
     let mut roster = Vec::new();
-    for (unit, speakers) in directives::expected(&directive, &issued_on, &today) {
-        roster.extend(speakers.into_iter().map(|speaker| (speaker, unit, name(unit))));
+    let mut counted: BTreeMap<UnitId, BTreeSet<UnitId>> = BTreeMap::new();
+    for (unit, speakers) in asked.expected(&today) {
+        for speaker in &speakers {
+            roster.push((*speaker, unit, name(unit)));
+            counted.insert(*speaker, speakers.clone());
+        }
     }
-    let events = directives::acknowledgements(conn, directive.issue.directive)?;
+    // Whose word does not count – a directive may ask for some roles alone – has said nothing.
+    let mut events = directives::acknowledgements(conn, directive.issue.directive)?;
+    events.retain(|event| {
+        let units = counted.get(&event.document.unit());
+        units.is_none_or(|units| asked.hears(event.by, units))
+    });
     let spoke: BTreeSet<DeviceId> = events
         .iter()
         .map(|event| event.device)

@@ -40,8 +40,8 @@ pub(super) fn put_directive(tx: &Transaction<'_>, document: i64, row: &Directive
     tx.prepare_cached(
         "INSERT OR REPLACE INTO directive
            (record, document, unit, directive, version, digest, number, number_key, title, body, urgency, deadline, signer, targets,
-            asks, relation, relates_to, draft, issued_by, device, issued_at, signature, unknown)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            asks, relation, relates_to, draft, issued_by, device, issued_at, signature, unknown, actor, seq)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         row.id.to_bytes(),
@@ -67,6 +67,8 @@ pub(super) fn put_directive(tx: &Transaction<'_>, document: i64, row: &Directive
         row.issued_at_ms,
         row.signature.0,
         unknown(&row.unknown),
+        row.origin.as_ref().map(|origin| origin.actor.as_slice()),
+        row.origin.as_ref().map(|origin| origin.seq),
     ])?;
     Ok(())
 }

@@ -30,11 +30,14 @@ fn keys(store: &Store) -> Vec<String> {
 fn hold(store: &Store) -> impl FnOnce() + use<> {
     let (go, wait) = channel::<()>();
     let (entered, is_in) = channel();
-    let held = store.shared.writer.submit(move |_: &Transaction<'_>| {
-        entered.send(()).unwrap();
-        wait.recv().unwrap();
-        Ok::<_, ()>(())
-    });
+    let held = store.shared.writer.submit(
+        move |_: &Transaction<'_>| {
+            entered.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok::<_, ()>(())
+        },
+        |_, ()| (),
+    );
     is_in.recv().unwrap();
     move || {
         go.send(()).unwrap();
@@ -51,7 +54,7 @@ fn jobs_that_wait_are_committed_together() {
             store
                 .shared
                 .writer
-                .submit(move |tx: &Transaction<'_>| put(tx, &n.to_string()))
+                .submit(move |tx: &Transaction<'_>| put(tx, &n.to_string()), |_, _| ())
                 .unwrap()
         })
         .collect();
@@ -74,8 +77,9 @@ fn jobs_that_wait_are_committed_together() {
 fn a_job_that_fails_or_panics_takes_nothing_of_its_neighbours() {
     let (_dir, store) = store();
     let let_go = hold(&store);
-    let submit =
-        |job: fn(&Transaction<'_>) -> Result<(), &'static str>| store.shared.writer.submit(job).unwrap();
+    let submit = |job: fn(&Transaction<'_>) -> Result<(), &'static str>| {
+        store.shared.writer.submit(job, |_, ()| ()).unwrap()
+    };
     let good = submit(|tx| put(tx, "good").map_err(|_| "sql"));
     let bad = submit(|tx| put(tx, "bad").map_err(|_| "sql").and(Err("no")));
     let worse = submit(|tx| {
@@ -99,18 +103,20 @@ fn a_full_queue_says_busy_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut conn = open_connection(&dir.path().join("langso.db")).unwrap();
     open::migrate(&mut conn).unwrap();
-    let writer = writer::Writer::start(conn, 1);
+    let writer = writer::Writer::start(conn, 1, Arc::default());
     let (go, wait) = channel::<()>();
     let (entered, is_in) = channel();
     let block = move |_: &Transaction<'_>| {
         entered.send(()).unwrap();
         wait.recv().map_err(|_| ())
     };
-    let held = writer.submit(block).unwrap();
+    let held = writer.submit(block, |_, _| ()).unwrap();
     is_in.recv().unwrap();
-    let queued = writer.submit(|_: &Transaction<'_>| Ok::<_, ()>(())).unwrap();
+    let queued = writer
+        .submit(|_: &Transaction<'_>| Ok::<_, ()>(()), |_, ()| ())
+        .unwrap();
     assert!(matches!(
-        writer.submit(|_: &Transaction<'_>| Ok::<_, ()>(())),
+        writer.submit(|_: &Transaction<'_>| Ok::<_, ()>(()), |_, ()| ()),
         Err(WriteError::Busy)
     ));
     go.send(()).unwrap();
@@ -125,7 +131,7 @@ fn what_waits_is_written_before_the_store_closes() {
     let waiting = store
         .shared
         .writer
-        .submit(|tx: &Transaction<'_>| put(tx, "late"))
+        .submit(|tx: &Transaction<'_>| put(tx, "late"), |_, _| ())
         .unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || drop(store));

@@ -10,6 +10,8 @@ use std::time::Instant;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::publishing::Publishing;
+use crate::exchange::index::Advance;
 use crate::metrics;
 
 /// Most jobs of one transaction: a commit should not keep its first job waiting for long.
@@ -80,8 +82,8 @@ pub fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
-/// Called after the commit, with its outcome.
-type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+/// Called after the commit, with its outcome: takes the committed into account, and gives what answers.
+type Answer = Box<dyn FnOnce(&Connection, Result<(), Failure>) -> Box<dyn FnOnce()> + Send>;
 /// Runs in the transaction; `None` when it took back what it did and has answered already.
 type Job = Box<dyn FnOnce(&mut Transaction<'_>) -> Option<Answer> + Send>;
 
@@ -100,13 +102,13 @@ struct Counters {
 }
 
 impl Writer {
-    pub(super) fn start(conn: Connection, queue: usize) -> Self {
+    pub(super) fn start(conn: Connection, queue: usize, publishing: Arc<Publishing>) -> Self {
         let (sender, receiver) = sync_channel(queue);
         let counters = Arc::new(Counters::default());
         let counted = Arc::clone(&counters);
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || run(conn, &receiver, &counted));
+            .spawn(move || run(conn, &receiver, &counted, &publishing));
         // Without a thread nobody receives, and every job is told that the writer has stopped.
         Self {
             queue: Some(sender),
@@ -115,19 +117,21 @@ impl Writer {
         }
     }
 
-    pub(super) fn submit<T, E, F>(
+    pub(super) fn submit<T, E, F, A>(
         &self,
         job: F,
+        after: A,
     ) -> Result<oneshot::Receiver<Result<T, WriteError<E>>>, WriteError<E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        A: FnOnce(&Connection, &T) + Send + 'static,
     {
         let (answer, receiver) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(WriteError::Stopped)?;
         self.counters.waiting.fetch_add(1, Ordering::Relaxed);
-        queue.try_send(guarded(job, answer)).map_err(|error| {
+        queue.try_send(guarded(job, after, answer)).map_err(|error| {
             self.counters.waiting.fetch_sub(1, Ordering::Relaxed);
             match error {
                 TrySendError::Full(_) => WriteError::Busy,
@@ -157,11 +161,12 @@ impl Drop for Writer {
 }
 
 /// Puts a job into its own savepoint, and its answer behind the commit.
-fn guarded<T, E, F>(job: F, answer: oneshot::Sender<Result<T, WriteError<E>>>) -> Job
+fn guarded<T, E, F, A>(job: F, after: A, answer: oneshot::Sender<Result<T, WriteError<E>>>) -> Job
 where
     T: Send + 'static,
     E: Send + 'static,
     F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    A: FnOnce(&Connection, &T) + Send + 'static,
 {
     Box::new(move |tx| {
         if let Err(error) = tx.execute_batch("SAVEPOINT job") {
@@ -176,8 +181,12 @@ where
         };
         let refused = match (tx.execute_batch(end), outcome) {
             (Ok(()), Ok(Ok(value))) => {
-                return Some(Box::new(move |committed| {
-                    drop(answer.send(committed.map(|()| value).map_err(WriteError::from)));
+                return Some(Box::new(move |conn, committed| {
+                    if committed.is_ok() {
+                        after(conn, &value);
+                    }
+                    let told = committed.map(|()| value).map_err(WriteError::from);
+                    Box::new(move || drop(answer.send(told)))
                 }));
             }
             // A full disk takes the savepoint away with everything else: the job's own error says it better.
@@ -190,26 +199,39 @@ where
     })
 }
 
-fn run(mut conn: Connection, queue: &Receiver<Job>, counters: &Counters) {
+fn run(mut conn: Connection, queue: &Receiver<Job>, counters: &Counters, publishing: &Publishing) {
     while let Ok(first) = queue.recv() {
         let group: Vec<Job> = std::iter::once(first)
             .chain(queue.try_iter().take(GROUP - 1))
             .collect();
         counters.waiting.fetch_sub(group.len() as u64, Ordering::Relaxed);
         let (mut answers, begun) = (Vec::with_capacity(group.len()), Instant::now());
-        let committed = commit(&mut conn, group, &mut answers);
+        let committed = commit(&mut conn, group, &mut answers, publishing);
         if committed.is_ok() {
             metrics::commit(answers.len(), begun.elapsed());
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters.jobs.fetch_add(answers.len() as u64, Ordering::Relaxed);
         }
-        answers.into_iter().for_each(|answer| answer(committed.clone()));
+        // In the order of the log, and before anybody is answered: whoever is told of a position finds all before it.
+        let outcome = committed.as_ref().map(drop).map_err(Failure::clone);
+        let told: Vec<_> = answers
+            .into_iter()
+            .map(|answer| answer(&conn, outcome.clone()))
+            .collect();
+        publishing.published(&committed.unwrap_or_default());
+        told.into_iter().for_each(|tell| tell());
     }
     // The last one out leaves one file.
     drop(conn.pragma_update(None, "wal_checkpoint", "TRUNCATE"));
 }
 
-fn commit(conn: &mut Connection, group: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), Failure> {
+/// Gives what was published.
+fn commit(
+    conn: &mut Connection,
+    group: Vec<Job>,
+    answers: &mut Vec<Answer>,
+    publishing: &Publishing,
+) -> Result<Vec<Advance>, Failure> {
     let mut tx = conn
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|error| Failure::of(&error))?;
@@ -221,5 +243,10 @@ fn commit(conn: &mut Connection, group: Vec<Job>, answers: &mut Vec<Answer>) -> 
             return Err(Failure::Full);
         }
     }
-    tx.commit().map_err(|error| Failure::of(&error))
+    let published = publishing.publish(&tx);
+    if tx.is_autocommit() {
+        return Err(Failure::Full);
+    }
+    tx.commit().map_err(|error| Failure::of(&error))?;
+    Ok(published)
 }

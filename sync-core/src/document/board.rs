@@ -77,6 +77,7 @@ fn creates(fields: &Fields) -> Result<EditKind, Misfit> {
 /// The directive as its document says it; `None` if it is not whole.
 pub(super) fn read(mut from: Reading<'_>) -> Option<Directive> {
     let digest = from.statement_digest();
+    let origin = from.origin();
     let relation = from.text(RELATION).and_then(|code| Relation::from_code(&code));
     Some(Directive {
         id: from.record,
@@ -101,5 +102,6 @@ pub(super) fn read(mut from: Reading<'_>) -> Option<Directive> {
         issued_at_ms: from.int(ISSUED_AT)?,
         signature: from.signature(SIGNATURE)?,
         unknown: from.rest(),
+        origin,
     })
 }

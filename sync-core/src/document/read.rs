@@ -67,6 +67,12 @@ impl Document {
         ledger::read(self.reading(record)?)
     }
 
+    /// The merged fields of a record, whatever its class.
+    pub fn fields(&self, record: RecordId) -> Option<Fields> {
+        let reading = self.reading(record)?;
+        Some(reading.rest())
+    }
+
     /// Fields of `record` with several different current values.
     pub fn conflicts(&self, record: RecordId) -> Vec<Conflict> {
         self.reading(record)

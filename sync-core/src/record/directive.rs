@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use super::code::coded;
-use super::{Conflict, Fields, Scalar, Targets};
+use super::{Conflict, Fields, Origin, Scalar, Targets};
 use crate::document::board;
 use crate::ids::{AccountId, DeviceId, DocumentId, Month, RecordId};
 use crate::signature::Signature;
@@ -118,6 +118,9 @@ pub struct Directive {
     /// Fields that this version does not know, kept as they are; the signature covers them.
     #[n(17)]
     pub unknown: BTreeMap<String, Scalar>,
+    /// The change that made it.
+    #[n(18)]
+    pub origin: Option<Origin>,
 }
 
 impl Directive {

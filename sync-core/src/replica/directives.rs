@@ -43,10 +43,12 @@ impl<S: LocalStore> Replica<S> {
                 said.entry(event.issue).or_default().add(event.stage, event.at_ms);
             }
         }
-        let over: BTreeSet<RecordId> = directives
-            .iter()
-            .filter_map(|other| Some(other.relation?.1))
-            .collect();
+        let by_id: BTreeMap<RecordId, &Directive> = directives.iter().map(|one| (one.id, one)).collect();
+        let ended = directives.iter().filter_map(|later| {
+            let earlier = by_id.get(&later.relation?.1)?;
+            self.ends(later, earlier).then_some(earlier.id)
+        });
+        let over: BTreeSet<RecordId> = ended.collect();
         let mut numbers: BTreeMap<_, Vec<(RecordId, RecordId)>> = BTreeMap::new();
         for directive in &directives {
             let namesakes = numbers.entry(directive.number_key()).or_default();
@@ -59,8 +61,10 @@ impl<S: LocalStore> Replica<S> {
                 .or_default()
                 .push(*id);
         }
-        let mut pinned: Vec<Pinned> = directives
+        let shown = directives
             .into_iter()
+            .filter(|directive| self.is_shown(directive));
+        let mut pinned: Vec<Pinned> = shown
             .map(|directive| {
                 let progress = said.get(&directive.issue).copied().unwrap_or_default();
                 let due = if over.contains(&directive.id) {
@@ -110,10 +114,8 @@ impl<S: LocalStore> Replica<S> {
             Some((_, record)) => self.directive(record)?,
             None => None,
         };
-        let ended = |other: &Directive| {
-            other.relation.map(|(_, record)| record) == row.relation.map(|(_, record)| record)
-        };
-        if earlier.is_some() && issued.iter().any(ended) {
+        let ended = |earlier: &Directive| issued.iter().any(|later| self.ends(later, earlier));
+        if earlier.as_ref().is_some_and(ended) {
             return Err(EditError::NotReady(board::RELATES_TO.to_owned()).into());
         }
         let new = NewDirective::of(&row, id, earlier.as_ref())?;
@@ -206,16 +208,11 @@ impl<S: LocalStore> Replica<S> {
             .filter(|event| event.device == device)
             .map(|event| (event.issue, event.document.unit()))
             .collect();
-        let boards = self.scopes().map_or(&[][..], |scopes| &scopes.read);
-        let above = boards.iter().filter(|scope| scope.class == Class::Board);
-        let above: Vec<UnitId> = above.map(|scope| scope.unit).collect();
         let mut arrived = Vec::new();
         for directive in self.issued()? {
             for unit in &units {
-                // Only one's own unit and those above it have boards here; levels are for those who know the tree.
                 let issuer = directive.document.unit() == *unit;
-                let meant = directive.targets.reach(*unit, above.iter().copied());
-                if meant && !issuer && !said.contains(&(directive.issue, *unit)) {
+                if self.asks(&directive, *unit) && !issuer && !said.contains(&(directive.issue, *unit)) {
                     arrived.push((directive.id, *unit));
                 }
             }
@@ -224,7 +221,7 @@ impl<S: LocalStore> Replica<S> {
     }
 
     /// The units in whose name this account acknowledges.
-    fn speaks_for(&self) -> BTreeSet<UnitId> {
+    pub(super) fn speaks_for(&self) -> BTreeSet<UnitId> {
         let write = self.scopes().map_or(&[][..], |scopes| &scopes.write);
         let acks = write.iter().filter(|scope| scope.class == Class::Acks);
         acks.map(|scope| scope.unit).collect()

@@ -109,7 +109,13 @@ impl<S: LocalStore> Replica<S> {
         self.arrivals |= stage.documents.keys().any(boards);
         let rebased = stage.documents.values().any(|staged| staged.rebased)
             || !stage.single.is_subset(&self.outbox.single);
+        let directory = |id: &DocumentId| id.class() == Class::Directory;
+        let around = stage.documents.keys().any(directory) || self.state.scopes != update.state.scopes;
         self.settle(stage, update)?;
+        if around {
+            self.look_around()?;
+            self.arrivals = true;
+        }
         Ok((counts, rebased))
     }
 

@@ -21,7 +21,7 @@ use super::words::Words;
 use crate::app::App;
 use crate::directives::{self, Board, Counts, Standing};
 use crate::policy::Action;
-use crate::realm::{self, RealmError};
+use crate::realm::RealmError;
 use crate::tree::Tree;
 
 /// Directives on one page.
@@ -128,8 +128,8 @@ pub(super) async fn list(
         .read(move |conn| {
             let found = directives::list(conn, &boards, None, after, PAGE + 1)?.into_iter();
             let told = found.map(|directive| {
-                let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
-                let board = directives::board(conn, &acks, &directive, &issued_on, &authority.tree)?;
+                let asked = directives::asked(conn, &directive)?;
+                let board = directives::board(conn, &acks, &directive, &asked, &authority.tree)?;
                 let told = directives::told(conn, &authority.tree, directive)?;
                 let doubled = !told.same_number.is_empty() || !told.same_version.is_empty();
                 let counts = Counts::of(&board.units);
@@ -171,11 +171,17 @@ pub(super) async fn board(
             let Some(directive) = directives::find(conn, &boards, record)? else {
                 return Ok(None);
             };
-            let issued_on = realm::tree(conn, directives::issued_on(&directive))?;
-            let board = directives::board(conn, &acks, &directive, &issued_on, &authority.tree)?;
+            let asked = directives::asked(conn, &directive)?;
+            let board = directives::board(conn, &acks, &directive, &asked, &authority.tree)?;
             let told = directives::told(conn, &authority.tree, directive)?;
             let doubled = [told.same_number, told.same_version].concat();
-            Ok::<_, RealmError>(Some((told.directive, issued_on, board, told.ended_by, doubled)))
+            Ok::<_, RealmError>(Some((
+                told.directive,
+                asked.issued_on,
+                board,
+                told.ended_by,
+                doubled,
+            )))
         })
         .await?;
     let (directive, issued_on, board, ended_by, same_number) = found.ok_or_else(ApiError::not_found)?;
