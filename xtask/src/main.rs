@@ -83,6 +83,21 @@ const STEPS: &[Step] = &[
         command: &["mvn", "-B", "-ntp", "-f", "mobile-ffi/kotlin/pom.xml", "test"],
         env: &[],
     },
+    Step {
+        name: "browser's tools",
+        command: &["npm", "ci", "--silent", "--prefix", "tests/browser"],
+        env: &[],
+    },
+    Step {
+        name: "programs for the browser's tests",
+        command: &["cargo", "build", "-p", "langso-server", "--locked"],
+        env: &[],
+    },
+    Step {
+        name: "browser",
+        command: &["npm", "test", "--prefix", "tests/browser"],
+        env: &[],
+    },
 ];
 
 fn main() -> ExitCode {
@@ -111,7 +126,12 @@ fn test() -> Result<()> {
     for component in ["rustfmt", "clippy"] {
         ensure_component(component)?;
     }
-    for (program, package) in [("mvn", "maven"), ("javac", "default-jdk-headless")] {
+    for (program, package) in [
+        ("mvn", "maven"),
+        ("javac", "default-jdk-headless"),
+        ("npm", "npm"),
+        ("chromium", "chromium"),
+    ] {
         ensure_program(program, package)?;
     }
     ensure_openssl()?;
@@ -155,7 +175,7 @@ fn ensure_program(program: &str, package: &str) -> Result<()> {
     if Command::new(program).arg("--version").output().is_ok() {
         return Ok(());
     }
-    install(package).with_context(|| format!("{program} is needed for the Kotlin library"))
+    install(package).with_context(|| format!("{program} is needed: the package {package}"))
 }
 
 /// SQLCipher is built against the system's OpenSSL.
