@@ -57,14 +57,14 @@ async function logIn(t, role, options) {
 
 /** Asks the API as the person that is logged in on a page. */
 async function asked(page, method, path, data) {
-  const me = await (await page.request.get(`${district.url}/v1/me`)).json();
-  const answer = await page.request.fetch(`${district.url}${path}`, {
-    method,
-    data,
-    headers: { "x-csrf-token": me.csrf },
-  });
-  assert.ok(answer.ok(), `${method} ${path}: ${answer.status()} ${await answer.text()}`);
-  return answer.json();
+  const { status, body } = await page.evaluate(async ({ method, path, data }) => {
+    const { csrf } = await (await fetch("/v1/me")).json();
+    const headers = { "x-csrf-token": csrf, "content-type": "application/json" };
+    const answer = await fetch(path, { method, headers, body: data && JSON.stringify(data) });
+    return { status: answer.status, body: await answer.json() };
+  }, { method, path, data });
+  assert.equal(status, 200, `${method} ${path}: ${JSON.stringify(body)}`);
+  return body;
 }
 
 /** A phone of a new member of the first hamlet of a unit. */
@@ -75,8 +75,8 @@ async function phoneIn(t, commune) {
   const hamlet = units.find((unit) => unit.parent === above.id);
   const name = `kiem-thu-${Date.now()}`;
   const body = { username: name, name: "Trần Thị Kiểm Thử", role: "member", unit: hamlet.id };
-  const { id } = await asked(admin, "POST", "/v1/accounts", body);
-  const { code } = await asked(admin, "POST", `/v1/accounts/${id}/codes`, { unit: hamlet.id });
+  const { account } = await asked(admin, "POST", "/v1/accounts", body);
+  const { code } = await asked(admin, "POST", `/v1/accounts/${account}/codes`, { unit: hamlet.id });
   const phone = new Phone(district, name);
   await phone.enrol(code);
   await phone.do("sync");

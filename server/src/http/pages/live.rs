@@ -64,6 +64,7 @@ impl Open {
             .read(move |conn| session::find(conn, &cookie, now_ms))
             .await;
         found.ok().flatten()?;
-        Some((Ok(Event::default().event("changed").data("")), self))
+        // Browsers pass on no event without data.
+        Some((Ok(Event::default().event("changed").data("1")), self))
     }
 }
