@@ -7,6 +7,7 @@
 mod authority;
 mod bodies;
 mod counters;
+mod directives;
 mod graph;
 mod shape;
 

@@ -1,13 +1,18 @@
 //! Bodies that are no messages, and messages that are too much.
 
-use axum::http::{Method, header};
+use axum::http::{HeaderName, Method, header};
+use langso_server::drive::link::Answer;
 use langso_server::drive::{Fate, Link};
+use langso_server::policy::Role;
 use sync_core::ids::DocumentId;
-use sync_core::protocol::{HashBytes, HealQuestion, SyncRequest, VERSION, encode_request, limits};
+use sync_core::protocol::{
+    CONTENT_TYPE, HashBytes, HealQuestion, SyncRequest, VERSION, encode_request, limits,
+};
 
 use super::{records, rejected};
 use crate::harness::Village;
 use crate::harness::live::fresh_record;
+use crate::harness::office::Office;
 
 #[test]
 fn bodies_that_are_no_messages_are_refused_by_code() {
@@ -187,6 +192,114 @@ fn a_clock_at_the_end_of_time_is_refused_with_a_nonce() {
         assert!(problem["nonce"].is_string());
     }
     village.leaves_nobody_harmed();
+}
+
+/// What somebody is answered who sends a request as it is.
+fn answer(village: &Village, token: &str, more: &[(HeaderName, &str)], body: Vec<u8>) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let mut headers = vec![(header::AUTHORIZATION, bearer.as_str())];
+    headers.extend(more.iter().cloned());
+    let mut link = Link::to(&village.url, std::sync::Arc::default()).unwrap();
+    let sent = link.send(Method::POST, "/v1/sync", &headers, body.into(), Fate::Delivered);
+    village.runtime.block_on(sent).unwrap().unwrap()
+}
+
+/// Its status and its stable code. A refusal is JSON, and has a title for people.
+fn refusal(answer: &Answer) -> (u16, String) {
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert!(!body["title"].as_str().unwrap().is_empty());
+    (answer.status.as_u16(), body["code"].as_str().unwrap().to_owned())
+}
+
+const CBOR: (HeaderName, &str) = (header::CONTENT_TYPE, CONTENT_TYPE);
+
+#[test]
+fn what_is_of_another_kind_or_version_is_refused_by_code() {
+    let village = Village::new();
+    let token = village.hostile.token().to_owned();
+    for headers in [
+        vec![(header::CONTENT_TYPE, "application/json")],
+        vec![CBOR, (header::CONTENT_ENCODING, "gzip")],
+        vec![],
+    ] {
+        let answer = answer(&village, &token, &headers, b"{}".to_vec());
+        assert_eq!(refusal(&answer), (415, "media_type_unsupported".to_owned()));
+    }
+    let newer = SyncRequest {
+        v: VERSION + 1,
+        ..empty(&village)
+    };
+    let answer = answer(&village, &token, &[CBOR], minicbor::to_vec(newer).unwrap());
+    assert_eq!(refusal(&answer), (400, "version_unsupported".to_owned()));
+    village.leaves_nobody_harmed();
+}
+
+#[test]
+fn a_cursor_that_is_forged_or_of_another_device_is_refused() {
+    let village = Village::new();
+    let with = |cursor: Option<Vec<u8>>| {
+        let request = SyncRequest {
+            cursor,
+            ..empty(&village)
+        };
+        minicbor::to_vec(request).unwrap()
+    };
+    let token = village.hostile.token().to_owned();
+    let of_another = village.honest[0].cursor().map(<[u8]>::to_vec);
+    assert!(of_another.is_some());
+    for cursor in [Some(vec![0; 40]), Some(Vec::new()), of_another.clone()] {
+        let answer = answer(&village, &token, &[CBOR], with(cursor));
+        assert_eq!(refusal(&answer), (400, "cursor_invalid".to_owned()));
+    }
+    let own = answer(&village, village.honest[0].token(), &[CBOR], with(of_another));
+    assert!(own.status.is_success());
+    village.leaves_nobody_harmed();
+}
+
+#[test]
+fn a_token_that_is_missing_bent_or_over_opens_nothing() {
+    let village = Village::new();
+    let body = minicbor::to_vec(empty(&village)).unwrap();
+    let mut bent = village.hostile.token().to_owned();
+    let last = bent.pop().unwrap();
+    bent.push(if last == 'A' { 'Q' } else { 'A' });
+    for (token, code) in [
+        ("", "token_missing"),
+        ("rubbish", "token_invalid"),
+        (bent.as_str(), "token_invalid"),
+    ] {
+        let answer = answer(&village, token, &[CBOR], body.clone());
+        assert_eq!(refusal(&answer), (401, code.to_owned()), "{token:?}");
+    }
+    village.leaves_nobody_harmed();
+    let office = Office::new(jiff::civil::date(2025, 3, 3));
+    office.import(
+        "code,parent_code,level,name\nA,,hamlet,Thôn\n",
+        jiff::civil::date(2024, 1, 1),
+    );
+    let mut phone = office.phone(office.account("lan", Role::Member, office.unit("A")));
+    office.pass(i64::from(office.app.config.token_ttl_s) * 1000 + 1000);
+    let refused = phone.exchange(&office).unwrap_err();
+    assert_eq!((refused.0.as_u16(), refused.1.as_str()), (401, "token_expired"));
+}
+
+#[test]
+fn a_refusal_is_told_in_the_language_of_its_reader() {
+    let village = Village::new();
+    let title = |language: &str| {
+        let answer = answer(
+            &village,
+            "rubbish",
+            &[CBOR, (header::ACCEPT_LANGUAGE, language)],
+            vec![],
+        );
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        body["title"].as_str().unwrap().to_owned()
+    };
+    let (vietnamese, english) = (title("vi"), title("en"));
+    assert_ne!(vietnamese, english);
+    assert_eq!(title("fr"), vietnamese, "Vietnamese comes first");
 }
 
 fn empty(village: &Village) -> SyncRequest {

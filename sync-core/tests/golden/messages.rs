@@ -203,6 +203,26 @@ fn answers() -> SyncResponse {
     }
 }
 
+/// The answers about documents.
+fn healed() -> SyncResponse {
+    SyncResponse {
+        heal: vec![
+            HealAnswer::Missing {
+                document: ledger(),
+                changes: vec![ByteVec::from(log_assistance())],
+                keys: listed_keys(),
+            },
+            HealAnswer::Whole {
+                document: ledger(),
+                bytes: stored("snapshot").into(),
+                keys: listed_keys(),
+            },
+            HealAnswer::Same,
+        ],
+        ..nothing_new()
+    }
+}
+
 /// Everything that is rare.
 fn rare() -> SyncResponse {
     SyncResponse {
@@ -235,6 +255,11 @@ pub(crate) fn responses() -> Vec<(&'static str, &'static str, SyncResponse)> {
             "response-heal",
             "another digest, and both kinds of answers",
             answers(),
+        ),
+        (
+            "response-healed",
+            "what a document lacks, the whole of one, and no difference",
+            healed(),
         ),
         (
             "response-rare",
