@@ -20,7 +20,7 @@ use crate::log;
 use crate::policy::{Permit, Read};
 use crate::realm::{self, RealmError};
 use crate::records::{self, PhoneRow};
-use crate::tree::Tree;
+use crate::tree::{Tree, Unit};
 
 pub use xlsx::workbook;
 
@@ -296,6 +296,9 @@ fn complete(
         }
     }
     let hamlets = tree.leaves().filter(|leaf| tree.is_within(leaf.id, root));
+    let mut hamlets: Vec<&Unit> = hamlets.collect();
+    // As officials list them.
+    hamlets.sort_by(|a, b| (&a.code, &a.name).cmp(&(&b.code, &b.name)));
     let (mut count, mut missing) = (0, Vec::new());
     for hamlet in hamlets {
         count += 1;
