@@ -13,6 +13,7 @@
 
 mod harness;
 
+mod administration;
 mod api;
 mod authority;
 mod backfill;

@@ -5,6 +5,7 @@
 //! changes their own roles – an admin could otherwise take the right to citizens' data.
 
 mod import;
+mod search;
 mod teams;
 
 use jiff::civil::Date;
@@ -21,7 +22,8 @@ use crate::realm::{self, Account};
 use crate::store::WriteError;
 
 pub use import::{ImportError, PersonRow, import, parse};
-pub use teams::{AccountsError, Team, add_codes, add_teams};
+pub use search::{search, view};
+pub use teams::{AccountsError, Team, Waiting, add_codes, add_teams, codes_for, waiting};
 
 /// Longest username and name, in bytes.
 const TEXT_BYTES: usize = 200;
@@ -92,7 +94,7 @@ pub fn fresh_account() -> AccountId {
     AccountId::from_parts(Clock::system().now_ms() as u64, random_bits())
 }
 
-/// Adds a person with a role. `id` is fresh.
+/// Adds a person with a role. `id` is fresh; somebody who has it and that username already was added by the same form.
 ///
 /// # Errors
 /// [`AccountError`].
@@ -130,9 +132,11 @@ pub(crate) fn add_known(
     if !fits(&username) || !fits(&name) || !username.chars().all(is_word) {
         return Err(AccountError::Text);
     }
-    let taken = "SELECT 1 FROM account WHERE username = ?";
-    if tx.prepare_cached(taken)?.exists([&username])? {
-        return Err(AccountError::Taken);
+    match realm::account_id(tx, &username)? {
+        Some(known) if known == id => return Ok(()),
+        Some(_) => return Err(AccountError::Taken),
+        None if !realm::username(tx, id)?.is_empty() => return Err(AccountError::Taken),
+        None => {}
     }
     let account = Account {
         id,

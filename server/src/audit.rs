@@ -7,12 +7,14 @@
 
 mod act;
 mod chain;
+mod search;
 
 use serde_json::Value;
 use sync_core::ids::AccountId;
 
 pub use act::Act;
 pub use chain::{Broken, head, record, rows, verify};
+pub use search::{Search, search};
 
 /// Who acts, from where, and when.
 #[derive(Clone, Debug)]

@@ -19,9 +19,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::audit::{self, Act, By, Change};
 use crate::clock::day_of;
+use crate::lines::{self, Problem, RowError};
 use crate::policy::{Permit, Write};
 use crate::realm::{self, RealmError};
-use crate::units::RowError;
 
 /// The kinds that there are.
 pub const KINDS: [&str; 4] = ["category", "procedure", "channel", "outcome"];
@@ -56,7 +56,7 @@ pub enum CatalogueError {
     #[error("the file is not CSV with the columns kind, code, name_vi: {0}")]
     Csv(#[from] csv::Error),
     /// Lines that cannot be taken.
-    #[error("{}", .0.iter().map(|row| format!("line {}: {}", row.line, row.problem)).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", lines::told(.0))]
     Rows(Vec<RowError>),
     /// The catalogue is the whole realm's, and the permit is not.
     #[error("the catalogue is the whole realm's")]
@@ -120,19 +120,16 @@ pub fn import(
         .collect();
     let (mut imported, mut bad, mut seen) = (Imported { added: 0, changed: 0 }, Vec::new(), BTreeSet::new());
     for (entry, line) in entries.iter().zip(2..) {
-        let mut refuse = |problem: String| bad.push(RowError { line, problem });
+        let mut refuse = |problem| bad.push(RowError { line, problem });
         if let Err(problem) = entry.check() {
             refuse(problem);
             continue;
         }
         if !seen.insert((&entry.kind, &entry.code)) {
-            refuse(format!(
-                "the {} {} stands on an earlier line",
-                entry.kind, entry.code
-            ));
+            refuse(Problem::new("line-code-earlier", &[("code", &entry.code)]));
         }
         if !entry.parent.is_empty() && !categories.contains(entry.parent.as_str()) {
-            refuse(format!("there is no category {}", entry.parent));
+            refuse(Problem::new("line-no-category", &[("code", &entry.parent)]));
         }
         let same = |(_, other): &&(RecordId, Entry)| other.kind == entry.kind && other.code == entry.code;
         match known.iter().find(same) {
@@ -148,6 +145,20 @@ pub fn import(
     let told = serde_json::json!({ "added": imported.added, "changed": imported.changed });
     audit::record(tx, by, Act::CatalogueImported, &Change::now("catalogue", told))?;
     Ok(imported)
+}
+
+/// What a file would change: each entry that is not there as its line says, before and after.
+///
+/// # Errors
+/// The store's.
+pub fn differences(conn: &Connection, entries: &[Entry]) -> rusqlite::Result<Vec<(Option<Entry>, Entry)>> {
+    let known = list(conn)?;
+    let differs = |entry: &Entry| {
+        let same = |(_, other): &&(RecordId, Entry)| other.kind == entry.kind && other.code == entry.code;
+        let before = known.iter().find(same).map(|(_, other)| other.clone());
+        (before.as_ref() != Some(entry)).then(|| (before, entry.clone()))
+    };
+    Ok(entries.iter().filter_map(differs).collect())
 }
 
 fn put(tx: &Transaction<'_>, entry: &Entry, mut fresh: impl FnMut() -> RecordId) -> rusqlite::Result<()> {
@@ -215,19 +226,19 @@ impl Entry {
     }
 
     /// Whether the document would take it.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Problem> {
         if !KINDS.contains(&self.kind.as_str()) {
-            return Err(format!("the kind is one of {}", KINDS.join(", ")));
+            return Err(Problem::new("line-kind", &[("kinds", &KINDS.join(", "))]));
         }
         let schema = Schema::of(Class::Catalogue);
         for required in schema.required() {
             if !self.fields().iter().any(|(key, _)| *key == required.key) {
-                return Err(format!("{} is missing", required.key));
+                return Err(Problem::new("line-missing", &[("field", &required.key)]));
             }
         }
         for (key, value) in self.fields() {
             let judged = schema.judge_scalar(key, &value);
-            judged.map_err(|misfit| format!("{key}: {misfit}"))?;
+            judged.map_err(|misfit| Problem::new("line-misfit", &[("field", &key), ("misfit", &misfit)]))?;
         }
         Ok(())
     }

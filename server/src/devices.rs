@@ -191,6 +191,7 @@ pub fn standing(conn: &Connection, device: DeviceId) -> rusqlite::Result<Option<
 }
 
 /// Stores a code with which a device of `account` is enrolled for a unit; the one that it `replaces` is revoked then.
+/// One that the account was given already stays as it is.
 ///
 /// # Errors
 /// [`AccountError`].
@@ -215,6 +216,9 @@ pub fn add_code(
         if !known {
             return Err(AccountError::NotFound);
         }
+    }
+    if enrolment::is_given(tx, code, account)? {
+        return Ok(());
     }
     enrolment::add_code(tx, code, account, unit, by.now_ms)?;
     enrolment::replaces(tx, code, replaces)?;

@@ -101,6 +101,15 @@ pub fn add_code(
     Ok(())
 }
 
+/// Whether an account was given this code already.
+///
+/// # Errors
+/// The store's.
+pub fn is_given(tx: &Transaction<'_>, code: &str, account: AccountId) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT 1 FROM enrolment_code WHERE digest = ? AND account = ?")?
+        .exists(params![digest(code), account.to_bytes()])
+}
+
 /// Whoever uses a code takes the place of this device.
 ///
 /// # Errors

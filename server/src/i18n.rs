@@ -77,7 +77,7 @@ fn bundle(locale: Locale) -> &'static FluentBundle<FluentResource> {
 }
 
 /// The catalogues: Vietnamese and English, side by side.
-const SOURCES: [[&str; 2]; 3] = [
+const SOURCES: [[&str; 2]; 4] = [
     [
         include_str!("../locales/vi.ftl"),
         include_str!("../locales/en.ftl"),
@@ -89,6 +89,10 @@ const SOURCES: [[&str; 2]; 3] = [
     [
         include_str!("../locales/tables.vi.ftl"),
         include_str!("../locales/tables.en.ftl"),
+    ],
+    [
+        include_str!("../locales/admin.vi.ftl"),
+        include_str!("../locales/admin.en.ftl"),
     ],
 ];
 
@@ -123,8 +127,13 @@ mod tests {
                 .filter_map(line)
                 .collect()
         };
+        let mut all = std::collections::BTreeSet::new();
         for [vi, en] in SOURCES {
             assert_eq!(keys(vi), keys(en));
+            for key in keys(vi) {
+                assert!(!all.contains(&key), "{key} stands in two catalogues");
+                all.insert(key);
+            }
         }
     }
 

@@ -29,6 +29,7 @@ pub mod i18n;
 pub mod ingest;
 pub mod issuing;
 pub mod keys;
+pub mod lines;
 pub mod live;
 pub mod log;
 pub mod metrics;

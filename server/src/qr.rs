@@ -16,6 +16,16 @@ pub fn svg(code: &str) -> Result<String, QrError> {
         .build())
 }
 
+/// A code as an SVG element within a page, which the page gives a name and a size.
+///
+/// # Errors
+/// [`QrError`] for more than a picture can hold.
+pub fn inline(code: &str) -> Result<String, QrError> {
+    let picture = svg(code)?;
+    let element = picture.find("<svg").and_then(|at| picture.get(at..));
+    Ok(element.unwrap_or_default().to_owned())
+}
+
 /// A code as lines of text that a camera reads off a terminal.
 ///
 /// # Errors

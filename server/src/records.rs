@@ -104,12 +104,20 @@ pub struct PhoneRow {
     pub unit: UnitId,
     /// Whose it is.
     pub name: String,
+    /// What people call it; empty where it has no name.
+    pub called: String,
     /// Its last exchange, UTC milliseconds.
     pub last_sync_at: Option<i64>,
     /// Its clock minus ours, milliseconds.
     pub clock_offset_ms: i64,
     /// What it has not sent, as it last said.
     pub unsent: Option<u32>,
+    /// When it recorded the oldest of that, UTC milliseconds.
+    pub oldest_unsent_at: Option<i64>,
+    /// Room that it has left, bytes.
+    pub free_storage: Option<u64>,
+    /// The version of its app.
+    pub app_version: Option<String>,
 }
 
 pub(crate) const COLUMNS: &str = "a.record, a.unit, a.occurred_at, a.category, a.procedure, a.channel, a.outcome, a.people, \
@@ -395,7 +403,8 @@ pub fn phones(conn: &Connection, permit: &Permit<Read>, day: Date) -> rusqlite::
     let (wheres, mut values) = within("r.unit", permit);
     values.extend([day.to_string().into(), day.to_string().into()]);
     let sql = format!(
-        "SELECT d.id, min(r.unit), a.display_name, h.last_sync_at, coalesce(h.clock_offset_ms, 0), h.unsent
+        "SELECT d.id, min(r.unit), a.display_name, d.name, h.last_sync_at, coalesce(h.clock_offset_ms, 0), h.unsent,
+           h.oldest_unsent_at, h.free_storage, h.app_version
          FROM device d JOIN account a ON a.id = d.account
            JOIN role r ON r.account = a.id
            LEFT JOIN device_health h ON h.device = d.id
@@ -408,9 +417,13 @@ pub fn phones(conn: &Connection, permit: &Permit<Read>, day: Date) -> rusqlite::
             device: DeviceId::from_bytes(row.get(0)?),
             unit: UnitId::from_bytes(row.get(1)?),
             name: row.get(2)?,
-            last_sync_at: row.get(3)?,
-            clock_offset_ms: row.get(4)?,
-            unsent: row.get(5)?,
+            called: row.get(3)?,
+            last_sync_at: row.get(4)?,
+            clock_offset_ms: row.get(5)?,
+            unsent: row.get(6)?,
+            oldest_unsent_at: row.get(7)?,
+            free_storage: row.get(8)?,
+            app_version: row.get(9)?,
         })
     })?;
     rows.collect()

@@ -6,9 +6,11 @@
 
 pub mod change;
 pub mod eras;
+pub mod history;
 pub mod reform;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::io::Read;
 
 use jiff::civil::Date;
@@ -19,6 +21,7 @@ use sync_core::ids::UnitId;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::audit::{self, Act, By};
+use crate::lines::{self, RowError};
 use crate::policy::{Permit, Write};
 use change::{Change, ChangeError, Period};
 
@@ -38,15 +41,6 @@ pub struct UnitRow {
     pub name: String,
 }
 
-/// A line that cannot be taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowError {
-    /// Its number in the file, the header being 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
 /// A file that cannot be imported. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum UnitsError {
@@ -54,7 +48,7 @@ pub enum UnitsError {
     #[error("the file is not CSV with the right columns: {0}")]
     Csv(#[from] csv::Error),
     /// Lines that cannot be taken, each with its number.
-    #[error("{}", told(.0))]
+    #[error("{}", lines::told(.0))]
     Rows(Vec<RowError>),
     /// What comes out is not possible.
     #[error(transparent)]
@@ -62,13 +56,6 @@ pub enum UnitsError {
     /// The store failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-}
-
-fn told(rows: &[RowError]) -> String {
-    let lines = rows
-        .iter()
-        .map(|row| format!("line {}: {}", row.line, row.problem));
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Reads and checks a file.
@@ -87,15 +74,15 @@ pub fn parse(input: impl Read) -> Result<Vec<UnitRow>, UnitsError> {
             level: nfc(&row.level),
             name: nfc(&row.name),
         };
-        let mut refuse = |problem| bad.push(RowError { line, problem });
+        let mut refuse = |key, parts: &[(_, &dyn Display)]| bad.push(RowError::new(line, key, parts));
         if [&row.code, &row.level, &row.name]
             .iter()
             .any(|text| !(1..=TEXT_BYTES).contains(&text.len()))
         {
-            refuse(format!("code, level and name must have 1 to {TEXT_BYTES} bytes"));
+            refuse("line-unit-text", &[("most", &TEXT_BYTES)]);
         }
         if !codes.insert(row.code.clone()) {
-            refuse(format!("the code {} stands on an earlier line", row.code));
+            refuse("line-code-earlier", &[("code", &row.code)]);
         }
         rows.push(row);
     }
@@ -145,7 +132,7 @@ pub fn import(
         ids.insert(row.code.as_str(), id);
     }
     for (row, line) in rows.iter().zip(2..) {
-        let mut refuse = |problem| bad.push(RowError { line, problem });
+        let mut refuse = |key, code: &str| bad.push(RowError::new(line, key, &[("code", &code)]));
         let Some(unit) = ids.get(row.code.as_str()).copied() else {
             continue;
         };
@@ -158,7 +145,7 @@ pub fn import(
             {
                 Some(parent) => Some(parent),
                 None => {
-                    refuse(format!("there is no unit with the code {code}"));
+                    refuse("line-no-unit", code);
                     continue;
                 }
             },
@@ -172,15 +159,12 @@ pub fn import(
         if !known.contains(&unit) {
             let create = Change::Create { unit, period };
             if change::in_reach(&create, permit, by, &new).is_err() {
-                refuse("the unit above it is not in reach".to_owned());
+                refuse("line-above-beyond", &row.code);
                 continue;
             }
             change::apply(tx, valid_from, &create)?;
         } else if change::period_on(tx, unit, valid_from)? != period {
-            refuse(format!(
-                "{} is there already, with another name, level or unit above it",
-                row.code
-            ));
+            refuse("line-unit-differs", &row.code);
         }
     }
     if !bad.is_empty() {

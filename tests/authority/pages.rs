@@ -4,7 +4,7 @@ use super::Sends::{Form, Listens};
 use super::{ANYBODY, Row, get, post};
 
 /// A page for everybody who reaches the units below; who is not logged in is told so, as programs are.
-const OVERSEER: [u16; 9] = [401, 403, 200, 200, 200, 200, 200, 403, 401];
+pub(super) const OVERSEER: [u16; 9] = [401, 403, 200, 200, 200, 200, 200, 403, 401];
 
 /// A form of a page, for whoever reaches the units below: done, the answer leads to where it can be seen.
 const FORM: [u16; 9] = [401, 403, 303, 303, 303, 303, 303, 403, 401];

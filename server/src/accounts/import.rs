@@ -10,9 +10,10 @@ use sync_core::ids::AccountId;
 use super::{AccountError, add, grant};
 use crate::audit::By;
 use crate::clock::day_of;
+use crate::lines::{self, RowError};
 use crate::policy::{Grant, Permit, Personal, Role, Write};
 use crate::realm;
-use crate::units::{self, RowError};
+use crate::units;
 
 /// One line.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,7 +38,7 @@ pub enum ImportError {
     #[error("the file is not CSV with the columns username, name, role, unit: {0}")]
     Csv(#[from] csv::Error),
     /// Lines that cannot be taken. Names of people are not repeated.
-    #[error("{}", .0.iter().map(|row| format!("line {}: {}", row.line, row.problem)).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", lines::told(.0))]
     Rows(Vec<RowError>),
     /// The store failed.
     #[error(transparent)]
@@ -67,22 +68,22 @@ pub fn import(
     let day = day_of(by.now_ms);
     let (mut added, mut bad) = (0, Vec::new());
     for (row, line) in rows.iter().zip(2..) {
-        let mut refuse = |problem: String| bad.push(RowError { line, problem });
+        let mut refuse = |key, code: &str| bad.push(RowError::new(line, key, &[("code", &code)]));
         let personal = match row.personal.as_str() {
             "" => None,
             "yes" => Some(Personal::Read),
             "no" => Some(Personal::Sealed),
             _ => {
-                refuse("personal is yes, no or empty".to_owned());
+                refuse("line-personal", "");
                 continue;
             }
         };
         let Some(role) = Role::from_code(&row.role) else {
-            refuse(format!("there is no role {}", row.role));
+            refuse("line-no-role", &row.role);
             continue;
         };
         let Some(unit) = units::by_code(tx, &row.unit, &day.to_string())? else {
-            refuse(format!("there is no unit with the code {}", row.unit));
+            refuse("line-no-unit", &row.unit);
             continue;
         };
         let given = Grant {
@@ -101,12 +102,26 @@ pub fn import(
         match done {
             Ok(()) => {}
             Err(AccountError::Sqlite(error)) => return Err(error.into()),
-            Err(error) => refuse(error.to_string()),
+            Err(error) => refuse(told(&error), ""),
         }
     }
     if bad.is_empty() {
         Ok(added)
     } else {
         Err(ImportError::Rows(bad))
+    }
+}
+
+/// What is wrong with a line whose person or role is not taken.
+fn told(error: &AccountError) -> &'static str {
+    match error {
+        AccountError::NotFound => "line-account-beyond",
+        AccountError::OutOfReach => "line-unit-beyond",
+        AccountError::Taken => "error-username-taken",
+        AccountError::Text => "line-account-text",
+        AccountError::Own => "error-own-roles",
+        AccountError::NotHeld => "line-no-role",
+        AccountError::LastAdmin => "error-last-admin",
+        AccountError::Sqlite(_) => "error-internal",
     }
 }

@@ -97,6 +97,11 @@ impl Act {
         Act::Restored,
     ];
 
+    /// The act of a word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.code() == code)
+    }
+
     /// The word in the table.
     pub fn code(self) -> &'static str {
         match self {

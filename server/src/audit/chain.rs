@@ -9,6 +9,8 @@ use sync_core::ids::AccountId;
 use super::{Act, AuditRow, By, Change, Head};
 
 const CONTEXT: &[u8] = b"langso-audit-1";
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = "position, at, account, origin, act, subject, before, after, hash";
 
 /// A chain that is not whole.
 #[derive(Debug, thiserror::Error)]
@@ -83,13 +85,12 @@ pub fn head(conn: &Connection) -> rusqlite::Result<Head> {
 /// # Errors
 /// The store's.
 pub fn rows(conn: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<AuditRow>> {
-    let sql = "SELECT position, at, account, origin, act, subject, before, after, hash FROM audit
-               WHERE position > ? ORDER BY position LIMIT ?";
-    let mut statement = conn.prepare_cached(sql)?;
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE position > ? ORDER BY position LIMIT ?");
+    let mut statement = conn.prepare_cached(&sql)?;
     statement.query_map(params![after, limit as i64], read)?.collect()
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
     Ok(AuditRow {
         position: row.get(0)?,
         at_ms: row.get(1)?,
@@ -110,9 +111,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
 pub fn verify(conn: &Connection, expected: Option<Head>) -> Result<Head, Broken> {
     let mut at = Head::NONE;
     let mut found = expected.is_none_or(|expected| expected == at);
-    let mut statement = conn.prepare(
-        "SELECT position, at, account, origin, act, subject, before, after, hash FROM audit ORDER BY position",
-    )?;
+    let mut statement = conn.prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY position"))?;
     for row in statement.query_map([], read)? {
         let row = row?;
         let next = at.position + 1;

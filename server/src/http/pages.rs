@@ -4,6 +4,7 @@
 //! [`Visitor`]; what a form sends arrives as [`Filled`], which keeps what was typed when the session is over or the form
 //! is an old one. Pages ask the same questions under the same permits as the API, and decide nothing.
 
+mod administration;
 mod charts;
 mod complete;
 mod conflicts;
@@ -35,7 +36,7 @@ const FORM_BYTES: usize = 256 * 1024;
 /// Every page.
 pub(super) fn routes() -> Vec<Route> {
     use Who::{Anybody, Overseer, Reader};
-    let pages = vec![
+    let mut pages = vec![
         get("/", Overseer, overview::page),
         get("/charts", Overseer, charts::page),
         get("/conflicts", Overseer, conflicts::page),
@@ -61,6 +62,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/static/langso.css", Anybody, style),
         get("/static/live.js", Anybody, script),
     ];
+    pages.extend(administration::routes());
     let bounded = pages.into_iter().map(|page| page.up_to(FORM_BYTES));
     bounded.map(Route::compressed).collect()
 }

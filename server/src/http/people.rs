@@ -214,24 +214,40 @@ pub(super) async fn change_password(
     writer: Writer,
     Given(given): Given<NewPassword>,
 ) -> Result<Json<Value>, ApiError> {
-    password::check(&given.new)?;
-    let (account, by, cookie) = (writer.reader.account, writer.by, writer.cookie);
-    let old = app
+    let account = writer.reader.account;
+    set_own_password(&app, writer.by, account, writer.cookie, given.old, given.new).await?;
+    Ok(Json(json!({})))
+}
+
+/// Sets somebody's own password; every session but the one of the cookie ends.
+///
+/// # Errors
+/// What is wrong with either password.
+pub(super) async fn set_own_password(
+    app: &App,
+    by: By,
+    account: AccountId,
+    cookie: String,
+    old: String,
+    new: String,
+) -> Result<(), ApiError> {
+    password::check(&new)?;
+    let stored = app
         .store()
         .read(move |conn| realm::password_hash(conn, account))
         .await?;
     let fits = app
         .passwords
-        .run(move || password_fits(&given.old, old.as_deref()))
+        .run(move || password_fits(&old, stored.as_deref()))
         .await;
     if !fits.map_err(ApiError::internal)? {
         return Err(PasswordError::Wrong.into());
     }
-    let hash = hashed(&app, given.new).await?;
+    let hash = hashed(app, new).await?;
     app.store()
         .write(move |tx| password::set(tx, &by, account, &hash, Some(&cookie)))
         .await?;
-    Ok(Json(json!({})))
+    Ok(())
 }
 
 /// Whoever has the one-time code sets the password.
@@ -240,14 +256,28 @@ pub(super) async fn reset_password(
     origin: Origin,
     Given(given): Given<Reset>,
 ) -> Result<Json<Value>, ApiError> {
-    app.limits.check(origin.0)?;
-    password::check(&given.new)?;
-    let by = origin.by(None, app.clock.now_ms());
-    let hash = hashed(&app, given.new).await?;
-    app.store()
-        .write(move |tx| password::reset(tx, &by, &given.code, &hash))
-        .await?;
+    set_password_by_code(&app, origin, given.code, given.new).await?;
     Ok(Json(json!({})))
+}
+
+/// Sets the password of whoever was given a one-time code.
+///
+/// # Errors
+/// What is wrong with the code or the password.
+pub(super) async fn set_password_by_code(
+    app: &App,
+    origin: Origin,
+    code: String,
+    new: String,
+) -> Result<(), ApiError> {
+    app.limits.check(origin.0)?;
+    password::check(&new)?;
+    let by = origin.by(None, app.clock.now_ms());
+    let hash = hashed(app, new).await?;
+    app.store()
+        .write(move |tx| password::reset(tx, &by, &code, &hash))
+        .await?;
+    Ok(())
 }
 
 async fn hashed(app: &App, password: String) -> Result<String, ApiError> {

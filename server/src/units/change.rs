@@ -128,7 +128,8 @@ impl From<ChangeError> for UnitsError {
     }
 }
 
-/// Does one operation, checks what came out, and writes it into the audit.
+/// Does one operation, checks what came out, and writes it into the audit. One that makes units has been done if they are
+/// there: the same form was sent twice.
 ///
 /// # Errors
 /// [`ChangeError`]; the caller rolls back.
@@ -140,6 +141,12 @@ pub fn change(
     by: &By,
 ) -> Result<(), ChangeError> {
     in_reach(change, permit, by, &[])?;
+    let known = "SELECT 1 FROM unit WHERE id = ?";
+    for unit in change.new_units() {
+        if tx.prepare_cached(known)?.exists([unit.to_bytes()])? {
+            return Ok(());
+        }
+    }
     apply(tx, day, change)?;
     check(tx, day)?;
     let change_of = audit::Change::now(
@@ -229,6 +236,8 @@ pub(super) fn apply(tx: &Transaction<'_>, day: Date, change: &Change) -> Result<
 
 /// Everything that a unit has goes to another, and it ends.
 fn pass_on(tx: &Transaction<'_>, day: Date, unit: UnitId, heir: UnitId) -> Result<(), ChangeError> {
+    // What ended already has nothing left to pass on.
+    period_on(tx, unit, day)?;
     period_on(tx, heir, day)?;
     for child in children(tx, unit, day)? {
         let period = Period {

@@ -18,8 +18,9 @@ use sync_core::ids::UnitId;
 use unicode_normalization::UnicodeNormalization;
 
 use super::change::{self, Change, ChangeError};
-use super::{RowError, UnitsError, reader};
+use super::{UnitsError, reader};
 use crate::audit::{self, Act, By};
+use crate::lines::{Problem, RowError};
 use crate::policy::{Permit, Role, Write};
 use crate::realm;
 use crate::tree::Tree;
@@ -92,6 +93,8 @@ pub struct Moved {
     pub to: (String, String),
     /// Records of it and of what is below it so far; they stay under the unit of their date.
     pub records: u64,
+    /// Roles that are held in it on the day or later; its successor inherits them.
+    pub roles: usize,
     /// Directives that it issued; its successor inherits the board with every open one.
     pub directives: u64,
 }
@@ -111,7 +114,7 @@ pub fn parse(input: impl Read) -> Result<Vec<ReformRow>, UnitsError> {
         for text in texts {
             *text = text.nfc().collect();
             if !(1..=super::TEXT_BYTES).contains(&text.len()) {
-                return Err("a code or a name is empty or too long".to_owned());
+                return Err(Problem::new("line-reform-text", &[]));
             }
         }
         Ok(())
@@ -125,13 +128,14 @@ pub fn parse(input: impl Read) -> Result<Vec<ReformRow>, UnitsError> {
 pub fn parse_roles(input: impl Read) -> Result<Vec<RoleRow>, UnitsError> {
     rows(input, |row: &mut RoleRow| {
         row.username = row.username.to_lowercase();
-        Role::from_code(&row.role).map_or_else(|| Err(format!("there is no role {}", row.role)), |_| Ok(()))
+        let unknown = || Problem::new("line-no-role", &[("code", &row.role)]);
+        Role::from_code(&row.role).map(drop).ok_or_else(unknown)
     })
 }
 
 fn rows<T: for<'de> Deserialize<'de>>(
     input: impl Read,
-    check: impl Fn(&mut T) -> Result<(), String>,
+    check: impl Fn(&mut T) -> Result<(), Problem>,
 ) -> Result<Vec<T>, UnitsError> {
     let mut reader = reader(input)?;
     let (mut good, mut bad) = (Vec::new(), Vec::new());
@@ -165,8 +169,8 @@ pub fn reform(
     let day = rows
         .first()
         .map(|row| row.effective_from)
-        .ok_or_else(|| one(1, "there is no line"))?;
-    let before_day = day.yesterday().map_err(|_| one(2, "there is no day before"))?;
+        .ok_or_else(|| one(1, "line-none"))?;
+    let before_day = day.yesterday().map_err(|_| one(2, "line-no-day-before"))?;
     let before = realm::tree(tx, before_day).map_err(ChangeError::from)?;
     let plan = plan(rows, &before, unknown, fresh)?;
     let held_before = realm::held_roles(tx)?;
@@ -191,7 +195,11 @@ pub fn reform(
         moves: Vec::new(),
     };
     for (old, new) in &plan.moves {
-        report.moves.push(moved(tx, *old, *new, &before, &after)?);
+        let roles = roles::held_in(&held_before, *old, day);
+        report.moves.push(Moved {
+            roles,
+            ..moved(tx, *old, *new, &before, &after)?
+        });
     }
     let told = json!({
         "on": report.on, "kept": report.kept, "merged": report.merged, "abolished": report.abolished,
@@ -236,15 +244,13 @@ fn moved(
         from: called(before, old),
         to: called(after, new),
         records,
+        roles: 0,
         directives,
     })
 }
 
-fn one(line: u64, problem: &str) -> UnitsError {
-    UnitsError::Rows(vec![RowError {
-        line,
-        problem: problem.to_owned(),
-    }])
+fn one(line: u64, key: &'static str) -> UnitsError {
+    UnitsError::Rows(vec![RowError::new(line, key, &[])])
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -12,11 +12,21 @@ use super::super::ApiError;
 use super::super::actor::{Origin, language_of};
 use super::frame::Visitor;
 use super::login;
+use super::words::Words;
 use crate::app::App;
 use crate::audit::By;
 
 /// The field that every form brings back.
 const CSRF: &str = "csrf";
+/// Fields whose names begin so are never shown again, nor kept for later.
+const SECRET: &str = "password";
+/// What is said beside the form too, although it forbids something: it is about what was typed.
+const BESIDE: [&str; 4] = [
+    "code_not_good",
+    "own_roles",
+    "password_wrong",
+    "too_many_requests",
+];
 
 /// A form, filled in by somebody who meant it.
 pub(super) struct Filled<T> {
@@ -43,9 +53,16 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Filled<T> {
         );
         let mut pairs = pairs(Request::from_parts(parts, body)).await?;
         let brought = take(&mut pairs, CSRF);
+        let typed = || {
+            pairs
+                .iter()
+                .filter(|(name, _)| !name.starts_with(SECRET))
+                .cloned()
+                .collect()
+        };
         let visitor = match visitor {
             Err(error) if error.code() == "login_needed" && own => {
-                return Err(login::interrupted(locale, &path, pairs).into_response());
+                return Err(login::interrupted(locale, &path, typed()).into_response());
             }
             visitor => visitor.map_err(IntoResponse::into_response)?,
         };
@@ -53,7 +70,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Filled<T> {
         if session.is_none_or(|session| !session.is_meant(&brought)) {
             // Logged in again meanwhile, in another window. Another site's form is not shown to anybody.
             return Err(match own {
-                true => login::confirm(locale, &path, &visitor.csrf, pairs).into_response(),
+                true => login::confirm(locale, &path, &visitor.csrf, typed()).into_response(),
                 false => ApiError::new(StatusCode::FORBIDDEN, "csrf").into_response(),
             });
         }
@@ -72,20 +89,50 @@ pub(super) fn fields<T: DeserializeOwned>(pairs: &Pairs) -> Result<T, ApiError> 
     serde_html_form::from_str(&text).map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "body_invalid"))
 }
 
-/// Reads the fields of a form.
+/// Reads the fields of a form; a file is a field like any other, with what stands in it.
 ///
 /// # Errors
 /// A body that is too long, or none of a form.
 pub(super) async fn pairs(request: Request) -> Result<Pairs, Response> {
     let invalid = || ApiError::new(StatusCode::BAD_REQUEST, "body_invalid").into_response();
+    let of_status = |status| ApiError::of_status(status).into_response();
     let kind = request.headers().get(header::CONTENT_TYPE);
-    let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    if !is_form {
+    let is = |wanted: &[u8]| kind.is_some_and(|kind| kind.as_bytes().starts_with(wanted));
+    if is(b"multipart/form-data") {
+        let parts = Multipart::from_request(request, &()).await;
+        let mut parts = parts.map_err(|rejection| of_status(rejection.status()))?;
+        let mut pairs = Pairs::new();
+        while let Some(part) = parts
+            .next_field()
+            .await
+            .map_err(|error| of_status(error.status()))?
+        {
+            let name = part.name().unwrap_or_default().to_owned();
+            let bytes = part.bytes().await.map_err(|error| of_status(error.status()))?;
+            // What is no UTF-8 is seen to be none by whoever reads the field.
+            pairs.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+        }
+        return Ok(pairs);
+    }
+    if !is(b"application/x-www-form-urlencoded") {
         return Err(invalid());
     }
     let bytes = Bytes::from_request(request, &()).await;
-    let bytes = bytes.map_err(|rejection| ApiError::of_status(rejection.status()).into_response())?;
+    let bytes = bytes.map_err(|rejection| of_status(rejection.status()))?;
     serde_html_form::from_bytes(&bytes).map_err(|_| invalid())
+}
+
+/// What a page says beside its form, if that is where an error belongs.
+///
+/// # Errors
+/// Every other one.
+pub(super) fn beside(words: Words, error: impl Into<ApiError>) -> Result<String, ApiError> {
+    let error = error.into();
+    match error.told(words.locale) {
+        Some(told) => Ok(told),
+        None if BESIDE.contains(&error.code()) => Ok(words.code("error", error.code())),
+        None => Err(error),
+    }
 }
 
 /// Takes a field out of a form.

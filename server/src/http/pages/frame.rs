@@ -12,7 +12,7 @@ use super::super::ApiError;
 use super::super::actor::{Reader, language_of};
 use super::words::Words;
 use crate::app::App;
-use crate::policy::{self, Action, Permit, Read};
+use crate::policy::{self, Action, Permit, Read, Write};
 use crate::tree::Tree;
 
 /// Somebody logged in whose role reaches the units below.
@@ -44,12 +44,42 @@ impl Visitor {
         policy::read_records(self.reader.grants(), self.tree(), unit).ok_or_else(ApiError::not_found)
     }
 
+    /// Leave to read something, wherever the roles reach.
+    ///
+    /// # Errors
+    /// What somebody may not see is answered as if it did not exist.
+    pub(super) fn read(&self, action: Action) -> Result<Permit<Read>, ApiError> {
+        self.reader.permit(action, None)
+    }
+
+    /// Leave to change something, wherever the roles reach.
+    ///
+    /// # Errors
+    /// What somebody may not see is answered as if it did not exist.
+    pub(super) fn write(&self, action: Action) -> Result<Permit<Write>, ApiError> {
+        policy::permit_write(self.reader.grants(), self.tree(), action, None).ok_or_else(ApiError::not_found)
+    }
+
+    /// Leave to do something that is about the whole realm.
+    ///
+    /// # Errors
+    /// What somebody may not see is answered as if it did not exist.
+    pub(super) fn realm(&self, action: Action) -> Result<Permit<Read>, ApiError> {
+        policy::permit_realm(self.reader.grants(), self.tree(), action).ok_or_else(ApiError::not_found)
+    }
+
+    /// Whether a way of the navigation leads anywhere: the audit is the whole realm's.
+    fn reaches(&self, action: Action) -> bool {
+        match action {
+            Action::ReadAudit => self.realm(action).is_ok(),
+            action => self.read(action).is_ok(),
+        }
+    }
+
     /// The frame of a page: its title's key, and the way that leads to it in the navigation.
     pub(super) fn frame(&self, title: &str, way: &'static str) -> Frame {
         let text = |key: &str| self.words.t(key);
-        let ways = WAYS.iter().filter(|(.., action)| {
-            policy::permit_read(self.reader.grants(), self.tree(), *action, None).is_some()
-        });
+        let ways = WAYS.iter().filter(|(.., action)| self.reaches(*action));
         let roots = self
             .reader
             .grants()
@@ -78,7 +108,7 @@ impl Visitor {
 }
 
 /// Where one can go, what it is called, and what one must be able to do to go there.
-const WAYS: [(&str, &str, Action); 7] = [
+const WAYS: &[(&str, &str, Action)] = &[
     ("/", "way-overview", Action::Oversee),
     ("/records", "way-records", Action::ReadRecords),
     ("/conflicts", "way-conflicts", Action::ReadRecords),
@@ -86,6 +116,11 @@ const WAYS: [(&str, &str, Action); 7] = [
     ("/directives", "way-directives", Action::Hold(Class::Board)),
     ("/remarks", "way-remarks", Action::Hold(Class::Remarks)),
     ("/quarantine", "way-quarantine", Action::Judge),
+    ("/phones", "way-phones", Action::Oversee),
+    ("/units", "way-units", Action::ReadUnits),
+    ("/accounts", "way-accounts", Action::ManageAccounts),
+    ("/catalogue", "way-catalogue", Action::Oversee),
+    ("/audit", "way-audit", Action::ReadAudit),
 ];
 
 /// What is around a page.
@@ -129,11 +164,30 @@ pub(super) fn language_link(here: &Uri) -> String {
 fn done(here: &Uri) -> Option<&'static str> {
     let query = here.query().unwrap_or_default();
     let word = query.split('&').find_map(|pair| pair.strip_prefix("done="))?;
-    DONE.into_iter().find(|known| *known == word)
+    DONE.iter().copied().find(|known| *known == word)
 }
 
 /// What can just have been done; each has a message.
-const DONE: [&str; 5] = ["changed", "decided", "issued", "said", "settled"];
+const DONE: &[&str] = &[
+    "added",
+    "admitted",
+    "already",
+    "changed",
+    "decided",
+    "ended",
+    "granted",
+    "handed-over",
+    "imported",
+    "issued",
+    "password",
+    "reformed",
+    "renamed",
+    "resumed",
+    "said",
+    "settled",
+    "suspended",
+    "unit",
+];
 
 impl FromRequestParts<Arc<App>> for Visitor {
     type Rejection = ApiError;

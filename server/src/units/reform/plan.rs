@@ -1,13 +1,15 @@
 //! Deciding what becomes of whom. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Display;
 
 use sync_core::ids::UnitId;
 
 use super::{ReformRow, Unknown};
+use crate::lines::RowError;
 use crate::tree::{Tree, Unit};
+use crate::units::UnitsError;
 use crate::units::change::{Change, Period};
-use crate::units::{RowError, UnitsError};
 
 /// Operations in order, and which units they are about.
 pub(super) struct Plan {
@@ -32,24 +34,31 @@ pub(super) fn plan(
     let (mut seen, mut names) = (BTreeSet::new(), HashMap::new());
     let (mut skipped, day) = (0, rows.first().map(|row| row.effective_from).unwrap_or_default());
     for (row, line) in rows.iter().zip(2..) {
-        let mut refuse = |problem: String| bad.push(RowError { line, problem });
+        let mut refuse = |key, parts: &[(_, &dyn Display)]| bad.push(RowError::new(line, key, parts));
         if row.effective_from != day {
-            refuse(format!("another day than {day}: one file, one day"));
+            refuse("line-other-day", &[("day", &day)]);
         }
         if !seen.insert(&row.old_code) {
-            refuse(format!("the code {} stands on an earlier line", row.old_code));
+            refuse("line-code-earlier", &[("code", &row.old_code)]);
             continue;
         }
         if *names.entry(&row.new_code).or_insert(&row.new_name) != &row.new_name {
-            refuse(format!("the new code {} has two names", row.new_code));
+            refuse("line-two-names", &[("code", &row.new_code)]);
         }
         match by_code.get(row.old_code.as_str()) {
             Some(unit) if unit.name == row.old_name => {
                 groups.entry(&row.new_code).or_default().push((unit, row));
             }
-            Some(unit) => refuse(format!("{} is {}, not {}", unit.code, unit.name, row.old_name)),
+            Some(unit) => refuse(
+                "line-other-name",
+                &[
+                    ("code", &unit.code),
+                    ("name", &unit.name),
+                    ("said", &row.old_name),
+                ],
+            ),
             None if unknown == Unknown::Skip => skipped += 1,
-            None => refuse(format!("there is no unit with the code {}", row.old_code)),
+            None => refuse("line-no-unit", &[("code", &row.old_code)]),
         }
     }
     let leaving: BTreeSet<UnitId> = groups.values().flatten().map(|(unit, _)| unit.id).collect();
@@ -62,20 +71,11 @@ pub(super) fn plan(
         bad.extend(
             staying
                 .filter_map(|child| before.unit(*child))
-                .map(|unit| RowError {
-                    line: 1,
-                    problem: format!(
-                        "{} {} is not in the file, although what is above it is abolished",
-                        unit.code, unit.name
-                    ),
-                }),
+                .map(|unit| RowError::new(1, "line-left-out", &[("code", &unit.code), ("name", &unit.name)])),
         );
     }
     if groups.is_empty() {
-        bad.push(RowError {
-            line: 1,
-            problem: "no line is about a unit of this realm".to_owned(),
-        });
+        bad.push(RowError::new(1, "line-none-ours", &[]));
     }
     if !bad.is_empty() {
         return Err(UnitsError::Rows(bad));

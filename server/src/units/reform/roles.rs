@@ -1,16 +1,18 @@
 //! Where roles go whose unit ends, and who is left without any.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
-use sync_core::ids::AccountId;
+use sync_core::ids::{AccountId, UnitId};
 
 use super::{RoleRow, one};
+use crate::lines::RowError;
 use crate::policy::{Action, Grant, Role, permit_write};
 use crate::realm::{self, Held};
 use crate::tree::Tree;
-use crate::units::{self, RowError, UnitsError};
+use crate::units::{self, UnitsError};
 
 /// Roles of abolished units go where the file says.
 pub(super) fn move_roles(
@@ -21,12 +23,15 @@ pub(super) fn move_roles(
 ) -> Result<(), UnitsError> {
     let mut bad = Vec::new();
     for (row, line) in rows.iter().zip(2..) {
-        let mut refuse = |problem: String| bad.push(RowError { line, problem });
+        let mut refuse = |key| {
+            let parts: &[(_, &dyn Display)] = &[("name", &row.username), ("day", &day)];
+            bad.push(RowError::new(line, key, parts));
+        };
         let account = realm::account_by_username(tx, &row.username)?;
         let old = before.units().find(|unit| unit.code == row.old_code);
         let new = units::by_code(tx, &row.new_code, &day.to_string())?;
         let (Some(account), Some(old), Some(new)) = (account, old, new) else {
-            refuse("there is no such account, old code or new code".to_owned());
+            refuse("line-role-unknown");
             continue;
         };
         let held = realm::held_by(tx, account.id)?;
@@ -44,7 +49,7 @@ pub(super) fn move_roles(
                 },
                 day,
             )?),
-            None => refuse(format!("{} holds no such role that ends on {day}", row.username)),
+            None => refuse("line-role-not-held"),
         }
     }
     if bad.is_empty() {
@@ -63,17 +68,14 @@ pub(super) fn keep_an_admin(
     let manages = |held: &Vec<Held>| {
         let grants: Vec<Grant> = held
             .iter()
-            .filter(|held| held.on(day))
+            .filter(|held| open(held, day))
             .map(|held| held.grant)
             .collect();
         permit_write(&grants, after, Action::ManageAccounts, None).is_some()
     };
     let any_admin = held.values().flatten().any(|held| held.grant.role == Role::Admin);
     if any_admin && !held.values().any(manages) {
-        return Err(one(
-            1,
-            "no admin would be left: say with --roles where the role goes",
-        ));
+        return Err(one(1, "line-no-admin"));
     }
     Ok(())
 }
@@ -81,6 +83,12 @@ pub(super) fn keep_an_admin(
 /// Held on a day or later: a decree of last month is entered today, and is about who holds a post today.
 fn open(held: &Held, day: Date) -> bool {
     held.to.is_none_or(|to| to > day.max(held.from))
+}
+
+/// How many roles are held in a unit on a day or later.
+pub(super) fn held_in(held: &HashMap<AccountId, Vec<Held>>, unit: UnitId, day: Date) -> usize {
+    let of_unit = |held: &&Held| held.grant.unit == unit && open(held, day);
+    held.values().flatten().filter(of_unit).count()
 }
 
 pub(super) fn without_reach(

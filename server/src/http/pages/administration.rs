@@ -1,0 +1,126 @@
+//! The pages of administration: phones, units, accounts and devices, the catalogue, the audit, and one's own account.
+//!
+//! Each page that has a form is drawn by one function, for the form as it is opened and for the form as it was refused:
+//! then with what was typed, and what is wrong beside it.
+
+mod account;
+mod accounts;
+mod audit;
+mod catalogue;
+mod devices;
+mod files;
+mod oneself;
+mod people;
+mod phones;
+mod reform;
+mod sheet;
+mod unit;
+mod units;
+
+use axum::http::StatusCode;
+use data_encoding::BASE64URL_NOPAD;
+use jiff::civil::Date;
+
+use super::words::Words;
+use crate::clock::random;
+use crate::http::{ApiError, Route, Who, get, post};
+
+/// Longest file that comes in a form; what was looked at comes back escaped, up to three bytes for one.
+const FILE_FORM_BYTES: usize = 3 * 1024 * 1024;
+/// Years of a day that somebody may mean.
+const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
+
+/// Every page of administration.
+pub(super) fn routes() -> Vec<Route> {
+    use Who::{Anybody, Manager, Overseer};
+    vec![
+        get("/account", Overseer, oneself::page),
+        post("/account", Overseer, oneself::change_password),
+        get("/accounts", Manager, accounts::page),
+        post("/accounts", Manager, accounts::add),
+        get("/accounts/import", Manager, people::page),
+        post("/accounts/import", Manager, people::import).up_to(FILE_FORM_BYTES),
+        get("/accounts/sheet", Manager, sheet::page),
+        post("/accounts/sheet", Manager, sheet::make),
+        get("/accounts/{account}", Manager, account::page),
+        post("/accounts/{account}/codes", Manager, devices::add_code),
+        post("/accounts/{account}/hand-over", Manager, account::hand_over),
+        post("/accounts/{account}/reset", Manager, account::reset_code),
+        post("/accounts/{account}/resume", Manager, account::resume),
+        post("/accounts/{account}/roles", Manager, account::grant),
+        post("/accounts/{account}/roles/end", Manager, account::end_role),
+        post("/accounts/{account}/suspend", Manager, account::suspend),
+        get("/audit", Manager, audit::page),
+        get("/catalogue", Overseer, catalogue::page),
+        post("/catalogue", Manager, catalogue::import).up_to(FILE_FORM_BYTES),
+        post("/devices/{device}/admit", Manager, devices::admit),
+        post("/devices/{device}/lost", Manager, devices::lost),
+        post("/devices/{device}/name", Manager, devices::rename),
+        post("/devices/{device}/revoke", Manager, devices::revoke),
+        get("/phones", Overseer, phones::page),
+        get("/reset", Anybody, oneself::reset_form),
+        post("/reset", Anybody, oneself::reset),
+        get("/units", Overseer, units::page),
+        get("/units/reform", Manager, reform::page),
+        post("/units/reform", Manager, reform::reform).up_to(FILE_FORM_BYTES),
+        get("/units/{unit}", Overseer, unit::page),
+        post("/units/{unit}", Manager, unit::change),
+    ]
+}
+
+/// The day that a field of a form says; today where it says none.
+///
+/// # Errors
+/// What to say beside the form.
+fn day(words: Words, typed: &str) -> Result<Date, String> {
+    match typed.trim() {
+        "" => Ok(words.today()),
+        typed => readable_day(typed).ok_or_else(|| words.t("admin-day-invalid")),
+    }
+}
+
+/// The day that a filter in an address says, if it says one.
+///
+/// # Errors
+/// When it is none that anybody could mean.
+fn filter_day(name: &str, typed: &str) -> Result<Option<Date>, ApiError> {
+    let day = (!typed.is_empty()).then(|| readable_day(typed).ok_or_else(|| ApiError::parameter(name)));
+    day.transpose()
+}
+
+fn readable_day(typed: &str) -> Option<Date> {
+    let day: Date = typed.parse().ok()?;
+    YEARS.contains(&day.year()).then_some(day)
+}
+
+/// An id that a filter in an address says, if it says one.
+///
+/// # Errors
+/// When it is none.
+fn filter_id<T: std::str::FromStr>(name: &str, typed: &str) -> Result<Option<T>, ApiError> {
+    let id = (!typed.is_empty()).then(|| typed.parse().map_err(|_| ApiError::parameter(name)));
+    id.transpose()
+}
+
+/// What a form brings back so that sent twice it is done once.
+fn seed() -> String {
+    BASE64URL_NOPAD.encode(&random::<16>())
+}
+
+/// A seed that came back.
+///
+/// # Errors
+/// When it is none of ours.
+fn seed_of(typed: &str) -> Result<[u8; 16], ApiError> {
+    let bytes = BASE64URL_NOPAD.decode(typed.as_bytes()).ok();
+    let seed = bytes.and_then(|bytes| bytes.try_into().ok());
+    seed.ok_or_else(|| ApiError::parameter("seed"))
+}
+
+/// What a form that was refused is answered with.
+fn status(problem: Option<&String>) -> StatusCode {
+    match problem {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    }
+}

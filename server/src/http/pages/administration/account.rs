@@ -1,0 +1,476 @@
+//! `/accounts/{account}`: one person – roles, phones, password – and what is done about them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use rusqlite::Transaction;
+use serde::Deserialize;
+use sync_core::ids::{AccountId, UnitId};
+
+use super::accounts::roles;
+use super::{day, seed, status};
+use crate::accounts::{self, AccountError, AccountView};
+use crate::app::App;
+use crate::audit::By;
+use crate::clock::random;
+use crate::devices::{self, DeviceView};
+use crate::enrolment::code_of;
+use crate::http::ApiError;
+use crate::http::pages::form::{Filled, beside};
+use crate::http::pages::frame::{Frame, Visitor};
+use crate::http::pages::pick::{Choice, choices};
+use crate::http::pages::render;
+use crate::password::{self, RESET_TTL_MS};
+use crate::policy::{Action, Grant, Permit, Personal, Role, Write};
+use crate::realm;
+use crate::store::WriteError;
+use crate::units::history;
+
+/// A role in a unit, from a day on or until it, and for whom.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Post {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    unit: String,
+    #[serde(default)]
+    on: String,
+    /// `yes`, `no`; empty: what comes with the role.
+    #[serde(default)]
+    personal: String,
+    /// The username of who gets it.
+    #[serde(default)]
+    to: String,
+}
+
+/// A form with nothing to fill in.
+#[derive(Debug, Deserialize)]
+pub(super) struct Nothing {}
+
+/// What was refused, and what had been typed.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The form that it is about.
+    form: &'static str,
+    problem: String,
+    post: Post,
+    /// A device, and the name that it was to get.
+    device: (String, String),
+}
+
+impl Refused {
+    fn of(form: &'static str, problem: String, post: Post) -> Self {
+        Self {
+            form,
+            problem,
+            post,
+            device: Default::default(),
+        }
+    }
+
+    /// A name that a device cannot have.
+    pub(super) fn of_device(problem: String, device: String, name: String) -> Self {
+        Self {
+            form: "device",
+            problem,
+            post: Post::default(),
+            device: (device, name),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    frame: Frame,
+    id: String,
+    name: String,
+    username: String,
+    suspended: Option<String>,
+    held: Vec<HeldLine>,
+    devices: Vec<DeviceLine>,
+    /// Whether the reader manages this account, and is somebody else.
+    managed: Managed,
+    /// Whether the reader sees the audit.
+    audits: bool,
+    seed: String,
+    roles: Vec<(&'static str, String)>,
+    places: Vec<Choice>,
+    /// Units in which a code can be made: those of the roles of the day.
+    enrols: Vec<(String, String)>,
+    typed: Post,
+    device_typed: (String, String),
+    form: &'static str,
+    problem: Option<String>,
+}
+
+/// What the reader may do about an account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Managed {
+    /// Everything.
+    Yes,
+    /// Everything but what concerns the roles: it is one's own.
+    Own,
+    /// Nothing: it reaches further than the reader.
+    No,
+}
+
+struct HeldLine {
+    role: String,
+    code: &'static str,
+    unit: String,
+    place: String,
+    from: String,
+    to: String,
+    personal: bool,
+    now: bool,
+}
+
+struct DeviceLine {
+    id: String,
+    name: String,
+    enrolled: String,
+    since: String,
+    unsent: Option<u32>,
+    revoked: Option<String>,
+    lost: bool,
+    /// When two copies of it were first seen.
+    copied: Option<String>,
+    /// When it came back to a store that was restored without it: it waits to be admitted.
+    returned: Option<String>,
+}
+
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Path(account): Path<AccountId>,
+) -> Result<Response, ApiError> {
+    shown(&app, &visitor, account, None).await
+}
+
+/// `POST /accounts/{account}/suspend`
+pub(super) async fn suspend(
+    State(app): State<Arc<App>>,
+    Path(account): Path<AccountId>,
+    filled: Filled<Nothing>,
+) -> Result<Response, ApiError> {
+    let (visitor, by) = (filled.visitor, filled.by);
+    let done = manage(&app, &visitor, by, move |tx, permit, by| {
+        accounts::suspend(tx, permit, by, account)
+    });
+    answered(
+        &app,
+        &visitor,
+        account,
+        "suspended",
+        done.await,
+        "suspend",
+        Post::default(),
+    )
+    .await
+}
+
+/// `POST /accounts/{account}/resume`
+pub(super) async fn resume(
+    State(app): State<Arc<App>>,
+    Path(account): Path<AccountId>,
+    filled: Filled<Nothing>,
+) -> Result<Response, ApiError> {
+    let (visitor, by) = (filled.visitor, filled.by);
+    let done = manage(&app, &visitor, by, move |tx, permit, by| {
+        accounts::resume(tx, permit, by, account)
+    });
+    answered(
+        &app,
+        &visitor,
+        account,
+        "resumed",
+        done.await,
+        "suspend",
+        Post::default(),
+    )
+    .await
+}
+
+/// `POST /accounts/{account}/roles`
+pub(super) async fn grant(
+    State(app): State<Arc<App>>,
+    Path(account): Path<AccountId>,
+    filled: Filled<Post>,
+) -> Result<Response, ApiError> {
+    let Filled { visitor, by, fields } = filled;
+    let (grant, on) = match fields
+        .grant(&visitor)
+        .and_then(|grant| Ok((grant, day(visitor.words, &fields.on)?)))
+    {
+        Ok(wanted) => wanted,
+        Err(problem) => return refused(&app, &visitor, account, Refused::of("grant", problem, fields)).await,
+    };
+    let done = manage(&app, &visitor, by, move |tx, permit, by| {
+        accounts::grant(tx, permit, by, account, grant, on)
+    });
+    answered(&app, &visitor, account, "granted", done.await, "grant", fields).await
+}
+
+/// `POST /accounts/{account}/roles/end`
+pub(super) async fn end_role(
+    State(app): State<Arc<App>>,
+    Path(account): Path<AccountId>,
+    filled: Filled<Post>,
+) -> Result<Response, ApiError> {
+    let Filled { visitor, by, fields } = filled;
+    let (held, on) = match fields
+        .grant(&visitor)
+        .and_then(|held| Ok((held, day(visitor.words, &fields.on)?)))
+    {
+        Ok(wanted) => wanted,
+        Err(problem) => return refused(&app, &visitor, account, Refused::of("end", problem, fields)).await,
+    };
+    let done = manage(&app, &visitor, by, move |tx, permit, by| {
+        accounts::end_role(tx, permit, by, account, (held.unit, held.role), on)
+    });
+    answered(&app, &visitor, account, "ended", done.await, "end", fields).await
+}
+
+/// `POST /accounts/{account}/hand-over`
+pub(super) async fn hand_over(
+    State(app): State<Arc<App>>,
+    Path(account): Path<AccountId>,
+    filled: Filled<Post>,
+) -> Result<Response, ApiError> {
+    let Filled { visitor, by, fields } = filled;
+    let username = fields.to.trim().to_lowercase();
+    let to = app
+        .store()
+        .read(move |conn| realm::account_id(conn, &username))
+        .await?;
+    let wanted = to
+        .ok_or_else(|| visitor.words.t("hand-over-nobody"))
+        .and_then(|to| {
+            let held = fields.grant(&visitor)?;
+            Ok((to, held, day(visitor.words, &fields.on)?))
+        });
+    let (to, held, on) = match wanted {
+        Ok(wanted) => wanted,
+        Err(problem) => {
+            return refused(&app, &visitor, account, Refused::of("hand-over", problem, fields)).await;
+        }
+    };
+    let done = manage(&app, &visitor, by, move |tx, permit, by| {
+        accounts::hand_over(tx, permit, by, (account, to), (held.unit, held.role), on)
+    });
+    answered(
+        &app,
+        &visitor,
+        account,
+        "handed-over",
+        done.await,
+        "hand-over",
+        fields,
+    )
+    .await
+}
+
+#[derive(Template)]
+#[template(path = "reset_code.html")]
+struct ResetCodePage {
+    frame: Frame,
+    account: String,
+    name: String,
+    code: String,
+    until: String,
+}
+
+/// `POST /accounts/{account}/reset`: a one-time code for a password, shown this once. The last one that was made counts.
+pub(super) async fn reset_code(
+    State(app): State<Arc<App>>,
+    Path(account): Path<AccountId>,
+    filled: Filled<Nothing>,
+) -> Result<Response, ApiError> {
+    let (visitor, by, code) = (filled.visitor, filled.by, code_of(random()));
+    let stored = code.clone();
+    manage(&app, &visitor, by, move |tx, permit, by| {
+        password::add_reset(tx, permit, by, account, &stored)
+    })
+    .await?;
+    let name = app
+        .store()
+        .read(move |conn| realm::display_name(conn, account))
+        .await?;
+    let page = ResetCodePage {
+        frame: visitor.frame("reset-code-title", "/accounts"),
+        account: account.to_string(),
+        name: name.unwrap_or_default(),
+        code,
+        until: visitor.words.time(visitor.words.now_ms + RESET_TTL_MS),
+    };
+    render(&page, StatusCode::OK)
+}
+
+/// Changes something about an account, for who manages it.
+pub(super) async fn manage<F>(
+    app: &App,
+    visitor: &Visitor,
+    by: By,
+    change: F,
+) -> Result<(), WriteError<AccountError>>
+where
+    F: FnOnce(&Transaction<'_>, &Permit<Write>, &By) -> Result<(), AccountError> + Send + 'static,
+{
+    let permit = visitor.write(Action::ManageAccounts);
+    let permit = permit.map_err(|_| WriteError::Job(AccountError::NotFound))?;
+    app.store().write(move |tx| change(tx, &permit, &by)).await
+}
+
+/// Goes on to the account where something was done; shows the form again where it was refused.
+async fn answered(
+    app: &App,
+    visitor: &Visitor,
+    account: AccountId,
+    word: &str,
+    done: Result<(), WriteError<AccountError>>,
+    form: &'static str,
+    post: Post,
+) -> Result<Response, ApiError> {
+    let word = match done {
+        Ok(()) => word,
+        // Sent twice, or done by somebody else meanwhile.
+        Err(WriteError::Job(AccountError::NotHeld)) => "already",
+        Err(error) => {
+            let problem = beside(visitor.words, error)?;
+            return refused(app, visitor, account, Refused::of(form, problem, post)).await;
+        }
+    };
+    Ok(Redirect::to(&format!("/accounts/{account}?done={word}")).into_response())
+}
+
+/// Shows a form again, with what was typed and what is wrong beside it.
+pub(super) async fn refused(
+    app: &App,
+    visitor: &Visitor,
+    account: AccountId,
+    refused: Refused,
+) -> Result<Response, ApiError> {
+    shown(app, visitor, account, Some(refused)).await
+}
+
+impl Post {
+    fn grant(&self, visitor: &Visitor) -> Result<Grant, String> {
+        let post = Role::from_code(&self.role).zip(self.unit.parse().ok());
+        let (role, unit) = post.ok_or_else(|| visitor.words.t("post-incomplete"))?;
+        let personal = match self.personal.as_str() {
+            "yes" => Personal::Read,
+            "no" => Personal::Sealed,
+            _ => role.personal(),
+        };
+        Ok(Grant { unit, role, personal })
+    }
+}
+
+async fn shown(
+    app: &App,
+    visitor: &Visitor,
+    account: AccountId,
+    refused: Option<Refused>,
+) -> Result<Response, ApiError> {
+    app.flush_presence().await;
+    let (read, write) = (
+        visitor.read(Action::ManageAccounts)?,
+        visitor.write(Action::ManageAccounts)?,
+    );
+    let (managers, id) = (read.clone(), account.to_string());
+    let by = By::console(visitor.words.now_ms);
+    let found = app.store().read(move |conn| {
+        let view = accounts::view(conn, &read, account)?;
+        let of_account = |device: &DeviceView| device.account == id;
+        let devices = devices::list(conn, &read)?
+            .into_iter()
+            .filter(of_account)
+            .collect::<Vec<_>>();
+        let managed = accounts::managed(conn, &write, &by, account).is_ok();
+        Ok::<_, rusqlite::Error>((view, devices, managed, history::names(conn)?))
+    });
+    let (view, devices, managed, names) = found.await?;
+    let view = view.ok_or_else(ApiError::not_found)?;
+    let words = visitor.words;
+    let (form, problem, typed, device_typed) = match refused {
+        Some(refused) => (refused.form, Some(refused.problem), refused.post, refused.device),
+        None => ("", None, Post::default(), Default::default()),
+    };
+    let held = held_lines(&view, visitor, &names);
+    let now = held.iter().filter(|held| held.now);
+    let page = AccountPage {
+        frame: visitor.frame("account-title", "/accounts"),
+        suspended: view.suspended_at_ms.map(|at| words.time(at)),
+        managed: match (managed, account == visitor.reader.account) {
+            (true, true) => Managed::Own,
+            (true, false) => Managed::Yes,
+            (false, _) => Managed::No,
+        },
+        audits: visitor.realm(Action::ReadAudit).is_ok(),
+        seed: seed(),
+        roles: roles(visitor),
+        places: choices(words, visitor.tree(), &managers, typed.unit.parse().ok()),
+        enrols: now.map(|held| (held.unit.clone(), held.place.clone())).collect(),
+        devices: devices
+            .into_iter()
+            .map(|device| device_line(device, visitor))
+            .collect(),
+        held,
+        id: view.id,
+        name: view.name,
+        username: view.username,
+        typed,
+        device_typed,
+        form,
+        problem,
+    };
+    render(&page, status(page.problem.as_ref()))
+}
+
+fn held_lines(view: &AccountView, visitor: &Visitor, names: &HashMap<UnitId, String>) -> Vec<HeldLine> {
+    let words = visitor.words;
+    let today = words.today().to_string();
+    let day = |day: &str| day.parse().map(|day| words.day(day)).unwrap_or_default();
+    let line = |role: &accounts::RoleView| {
+        let unit: Option<UnitId> = role.unit.parse().ok();
+        let place = unit.map(|unit| match visitor.tree().unit(unit) {
+            Some(_) => words.place(visitor.tree(), unit),
+            None => names.get(&unit).cloned().unwrap_or_default(),
+        });
+        HeldLine {
+            role: words.t(&format!("role-{}", role.role)),
+            code: role.role,
+            unit: role.unit.clone(),
+            place: place.unwrap_or_default(),
+            from: day(&role.from),
+            to: role.to.as_deref().map(day).unwrap_or_default(),
+            personal: role.personal,
+            now: role.to.as_ref().is_none_or(|to| *to > today),
+        }
+    };
+    // What is held comes first, then the latest.
+    let mut lines: Vec<HeldLine> = view.roles.iter().rev().map(line).collect();
+    lines.sort_by_key(|line| !line.now);
+    lines
+}
+
+fn device_line(device: DeviceView, visitor: &Visitor) -> DeviceLine {
+    let words = visitor.words;
+    let since = device.last_sync_at_ms.map(|at| words.ago(at));
+    DeviceLine {
+        id: device.id,
+        name: device.name,
+        enrolled: words.time(device.enrolled_at_ms),
+        since: since.unwrap_or_else(|| words.t("phone-never")),
+        unsent: device.unsent.filter(|unsent| *unsent > 0),
+        revoked: device.revoked_at_ms.map(|at| words.time(at)),
+        lost: device.lost,
+        copied: device.copied_at_ms.map(|at| words.time(at)),
+        returned: device.returned_at_ms.map(|at| words.time(at)),
+    }
+}
