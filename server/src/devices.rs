@@ -231,6 +231,16 @@ pub fn add_code(
     )?)
 }
 
+/// What people call a device, which may be nothing; `None` if it is not known.
+///
+/// # Errors
+/// The store's.
+pub fn name(conn: &Connection, device: DeviceId) -> rusqlite::Result<Option<String>> {
+    conn.prepare_cached("SELECT name FROM device WHERE id = ?")?
+        .query_row([device.to_bytes()], |row| row.get(0))
+        .optional()
+}
+
 /// Gives a device another name.
 ///
 /// # Errors

@@ -72,6 +72,10 @@ pub(super) fn rows() -> Vec<Row> {
             Form("csrf={csrf}&id={fresh}&words=X"),
             [401, 403, 303, 303, 404, 404, 404, 403, 401],
         ),
+        get(
+            "/report?unit={hamlet}",
+            [401, 403, 200, 200, 200, 200, 404, 403, 401],
+        ),
         get("/static/langso.css", ANYBODY),
         get("/static/live.js", ANYBODY),
     ]

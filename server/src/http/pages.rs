@@ -22,6 +22,7 @@ mod quarantine;
 mod record;
 mod records;
 mod remarks;
+mod report;
 mod words;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -59,6 +60,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/records/{record}/remarks", Overseer, remarks::add),
         get("/remarks", Overseer, remarks::page),
         post("/remarks/{remark}/answers", Overseer, remarks::answer),
+        get("/report", Overseer, report::page),
         get("/static/langso.css", Anybody, style),
         get("/static/live.js", Anybody, script),
     ];

@@ -64,7 +64,7 @@ pub(super) async fn workbook(
 }
 
 /// A report is for who looks over the unit.
-fn permits(reader: &Reader, unit: UnitId) -> Result<Permits, ApiError> {
+pub(super) fn permits(reader: &Reader, unit: UnitId) -> Result<Permits, ApiError> {
     reader.permit(Action::Oversee, Some(unit))?;
     Ok(Permits {
         records: reader.permit(Action::ReadRecords, None)?,

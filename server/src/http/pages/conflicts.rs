@@ -21,6 +21,7 @@ use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::labels::Labels;
 use super::render;
+use super::words::Words;
 use crate::app::App;
 use crate::policy::Action;
 use crate::realm;
@@ -107,7 +108,7 @@ pub(super) async fn page(
             .iter()
             .enumerate()
             .map(|(at, value)| Said {
-                value: shown(&labels, &visitor, &row.field, &value.value),
+                value: value_told(words, &labels, &row.field, &value.value),
                 mark: mark(&value.value),
                 by: names.get(&value.by).cloned().flatten().unwrap_or_default(),
                 when: words.time(value.at_ms),
@@ -127,17 +128,17 @@ pub(super) async fn page(
 }
 
 /// A value as people read it.
-fn shown(labels: &Labels, visitor: &Visitor, field: &str, value: &Scalar) -> String {
+pub(super) fn value_told(words: Words, labels: &Labels, field: &str, value: &Scalar) -> String {
     if SealedField::from_key(field).is_some() {
-        return visitor.words.t("value-sealed");
+        return words.t("value-sealed");
     }
     match (field, value) {
         ("category" | "procedure" | "channel" | "outcome", Scalar::Text(code)) => labels.name(field, code),
-        ("occurred_at", Scalar::Int(at_ms)) => visitor.words.time(*at_ms),
+        ("occurred_at", Scalar::Int(at_ms)) => words.time(*at_ms),
         (_, Scalar::Text(text)) => text.clone(),
-        (_, Scalar::Int(n)) => visitor.words.n(*n),
-        (_, Scalar::Bool(truth)) => visitor.words.t(if *truth { "yes" } else { "no" }),
-        (_, Scalar::Bytes(_) | Scalar::Null) => visitor.words.t("value-none"),
+        (_, Scalar::Int(n)) => words.n(*n),
+        (_, Scalar::Bool(truth)) => words.t(if *truth { "yes" } else { "no" }),
+        (_, Scalar::Bytes(_) | Scalar::Null) => words.t("value-none"),
     }
 }
 

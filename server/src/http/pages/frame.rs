@@ -113,6 +113,7 @@ const WAYS: &[(&str, &str, Action)] = &[
     ("/records", "way-records", Action::ReadRecords),
     ("/conflicts", "way-conflicts", Action::ReadRecords),
     ("/charts", "way-charts", Action::ReadRecords),
+    ("/report", "way-report", Action::Oversee),
     ("/directives", "way-directives", Action::Hold(Class::Board)),
     ("/remarks", "way-remarks", Action::Hold(Class::Remarks)),
     ("/quarantine", "way-quarantine", Action::Judge),

@@ -7,17 +7,23 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use rusqlite::Connection;
 use serde::Deserialize;
 use sync_core::ids::RecordId;
 use sync_core::record::RemarkKind;
 
 use super::super::ApiError;
+use super::conflicts::value_told;
 use super::frame::{Frame, Visitor};
 use super::labels::Labels;
 use super::records::{RecordLine, line};
 use super::remarks::{Remark, found, may_say};
 use super::render;
+use super::words::Words;
 use crate::app::App;
+use crate::devices;
+use crate::history::{self, Step, Told};
+use crate::log::ReplayError;
 use crate::realm;
 use crate::records::{self, RecordRow};
 use crate::remarks::Filter;
@@ -45,8 +51,19 @@ struct RecordPage {
     can_ask: bool,
     unknown: Vec<String>,
     remarks: Vec<Remark>,
+    steps: Vec<StepLine>,
     kinds: Vec<(&'static str, String)>,
     fresh: String,
+}
+
+/// One change of the record.
+struct StepLine {
+    what: String,
+    by: String,
+    device: String,
+    when: String,
+    arrived: String,
+    fields: Vec<(String, String)>,
 }
 
 pub(super) async fn page(
@@ -72,10 +89,15 @@ pub(super) async fn page(
             };
             let by = realm::display_name(conn, row.recorded_by)?.unwrap_or_default();
             let (labels, may_ask) = (Labels::load(conn, words)?, permit.personal());
-            Ok::<_, rusqlite::Error>(Some((row, clear, by, labels, may_ask)))
+            let steps = history::history(conn, &permit, master, record)?.unwrap_or_default();
+            let steps = steps
+                .iter()
+                .map(|step| step_line(conn, words, &labels, step, query.personal));
+            let steps = steps.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok::<_, ReplayError>(Some((row, clear, by, labels, may_ask, steps)))
         })
         .await?;
-    let (row, clear, by, labels, may_ask) = seen.ok_or_else(ApiError::not_found)?;
+    let (row, clear, by, labels, may_ask, steps) = seen.ok_or_else(ApiError::not_found)?;
     let filter = Filter {
         record: Some(record),
         ..Filter::default()
@@ -95,6 +117,7 @@ pub(super) async fn page(
         can_ask: may_ask && !query.personal && !row.sealed.is_empty(),
         unknown: unknown(&row),
         remarks,
+        steps,
         kinds: kinds
             .into_iter()
             .filter(|_| may_say)
@@ -104,6 +127,42 @@ pub(super) async fn page(
         line: line(row, &visitor, &labels),
     };
     render(&page, StatusCode::OK)
+}
+
+fn step_line(
+    conn: &Connection,
+    words: Words,
+    labels: &Labels,
+    step: &Step,
+    personal: bool,
+) -> rusqlite::Result<StepLine> {
+    let by = step.by.map(|by| realm::display_name(conn, by)).transpose()?;
+    // The server's own replica is no device of anybody's.
+    let named = step
+        .device
+        .map(|id| Ok::<_, rusqlite::Error>((id, devices::name(conn, id)?)));
+    let device = match named.transpose()? {
+        None | Some((_, None)) => words.t("step-server"),
+        Some((id, Some(name))) if name.is_empty() => words.say("step-phone", &[("id", &id.to_string())]),
+        Some((_, Some(name))) => name,
+    };
+    let fields = step.fields.iter().map(|(field, told)| {
+        let told = match told {
+            Told::Emptied => words.t("value-none"),
+            Told::Clear(value) => value_told(words, labels, field, value),
+            Told::Opened(text) if personal => text.clone(),
+            Told::Opened(_) | Told::Sealed => words.t("value-sealed"),
+        };
+        (words.code("field", field), told)
+    });
+    Ok(StepLine {
+        what: words.code("step", step.kind.code()),
+        by: by.flatten().unwrap_or_default(),
+        device,
+        when: words.time(step.at_ms),
+        arrived: step.arrived_at_ms.map(|at| words.time(at)).unwrap_or_default(),
+        fields: fields.collect(),
+    })
 }
 
 /// Names of fields that this version does not know: a newer app wrote them, and they are kept.

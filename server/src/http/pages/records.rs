@@ -232,6 +232,16 @@ impl RecordsQuery {
         })
     }
 
+    /// The filter as the API takes it.
+    fn address(&self) -> String {
+        let fields = self.kept().into_iter().map(|field| match field {
+            ("retracted", "yes") => ("retracted", "true"),
+            ("retracted", _) => ("retracted", "false"),
+            other => other,
+        });
+        serde_html_form::to_string(fields.collect::<Vec<_>>()).unwrap_or_default()
+    }
+
     /// The filter, as hidden fields of a form.
     fn kept(&self) -> Vec<(&'static str, &str)> {
         let fields = [
