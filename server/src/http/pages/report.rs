@@ -125,15 +125,15 @@ impl ReportPage {
     /// This month and the one before.
     fn totals(&self) -> [(&'static str, Sums); 2] {
         [
-            ("report-this", self.report.total),
-            ("report-before", self.report.before),
+            ("month-this", self.report.total),
+            ("month-before", self.report.before),
         ]
     }
 
     fn kinds(&self) -> [(&'static str, &[(String, Sums)]); 2] {
         [
             ("chart-category", &self.categories),
-            ("report-outcome", &self.outcomes),
+            ("month-outcome", &self.outcomes),
         ]
     }
 
