@@ -5,8 +5,18 @@ use rand::RngExt;
 
 use crate::harness::{Fate, Phone, World};
 
+/// A few; `PROPTEST_CASES=10000` tries more.
+fn histories() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: asked.map_or(48, |cases| cases.parse().unwrap()),
+        max_shrink_iters: 64,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 64, ..ProptestConfig::default() })]
+    #![proptest_config(histories())]
 
     #[test]
     fn random_histories_converge(seed in any::<u64>(), steps in 20usize..90) {
@@ -81,7 +91,7 @@ fn toggle(phone: &mut Phone) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 64, ..ProptestConfig::default() })]
+    #![proptest_config(histories())]
 
     #[test]
     fn refusals_and_forks_converge_and_lose_nothing(seed in any::<u64>(), steps in 20usize..90) {

@@ -5,6 +5,7 @@ pub mod live;
 pub mod network;
 pub mod office;
 pub mod phone;
+pub mod process;
 pub mod store;
 pub mod world;
 

@@ -9,19 +9,16 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sync_core::document::Document;
 use sync_core::edit::Edit;
-use sync_core::ids::{RealmId, RecordId};
-use sync_core::local_store::MemoryStore;
 use sync_core::protocol::{
     Batch, ED25519, Epoch, EpochInfo, Item, Keys, Receipt, SyncRequest, SyncResponse, VERSION, decode_request,
 };
-use sync_core::replica::{Identity, Replica};
-use sync_core::signature::{DeviceKey, Signature};
+use sync_core::signature::Signature;
 
-use crate::village::{HOSTILE, NOW_MS, Village, account, device, id, new_assistance, take};
-use crate::{GUARDED, MEMORY, count_guarded, lies, scaled, seed, turn};
+use crate::guarded::{GUARDED, count_guarded};
+use crate::phone::{phone, saved};
+use crate::village::{HOSTILE, NOW_MS, Village, account, id, new_assistance, take};
+use crate::{MEMORY, lies, scaled, seed, turn};
 
-/// The phone that mutated answers are given to.
-const PHONE: usize = 5;
 /// Of each of the five kinds.
 const EACH: u64 = 40_000;
 /// No input may take longer, on however slow a machine.
@@ -183,16 +180,6 @@ fn mutated_requests_harm_nobody() {
     report("requests", &worst, read);
 }
 
-fn phone() -> Replica<MemoryStore> {
-    let identity = Identity {
-        realm: RealmId::from_parts(1, 1),
-        device: device(PHONE),
-        account: account(PHONE),
-        key: DeviceKey::from_seed([5; 32]),
-    };
-    Replica::open(MemoryStore::default(), identity).unwrap()
-}
-
 #[test]
 fn mutated_answers_harm_no_phone() {
     let _turn = turn();
@@ -225,19 +212,6 @@ fn mutated_answers_harm_no_phone() {
     }
     assert!(taken > 0);
     report("answers", &worst, taken);
-}
-
-/// What the phone still has of its own: what shows in its list, and what was set aside because a server refused it.
-fn saved(replica: &Replica<MemoryStore>) -> BTreeSet<RecordId> {
-    let rows = replica
-        .assistances(sync_core::local_store::ListQuery::default())
-        .unwrap();
-    let shown = rows.into_iter().filter(|row| row.device == device(PHONE));
-    let aside = replica.set_aside().unwrap();
-    shown
-        .map(|row| row.id)
-        .chain(aside.into_iter().map(|aside| aside.record))
-        .collect()
 }
 
 fn answer(village: &Village, receipts: usize, rng: &mut StdRng) -> Vec<u8> {

@@ -1,6 +1,5 @@
 //! Lies: honest things, bent in one or two places.
 
-use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use sync_core::document::Document;
 use sync_core::forge::{Forged, Id, Op, body_of, chunk, record_object, records_object, values};
@@ -23,12 +22,12 @@ const KEYS: [&str; 12] = [
     "x_new",
 ];
 
-fn one<T: Copy>(rng: &mut StdRng, from: &[T]) -> T {
+fn one<T: Copy>(rng: &mut impl Rng, from: &[T]) -> T {
     from[rng.random_range(0..from.len())]
 }
 
 /// Bends bytes in a few places.
-pub fn bent(rng: &mut StdRng, bytes: &[u8]) -> Vec<u8> {
+pub fn bent(rng: &mut impl Rng, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..rng.random_range(1..4) {
         if bytes.is_empty() {
@@ -59,14 +58,14 @@ pub fn bent(rng: &mut StdRng, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Bends a chunk behind its checksum.
-pub fn bent_chunk(rng: &mut StdRng, honest: &[u8]) -> Vec<u8> {
+pub fn bent_chunk(rng: &mut impl Rng, honest: &[u8]) -> Vec<u8> {
     let kind = honest.get(8).copied().unwrap_or(1);
     chunk(kind, &bent(rng, body_of(honest)))
 }
 
 /// A change of the hostile device, with one or two lies in it, or none. `seen` is what its author pretends to have
 /// seen; objects and values may be taken from `all`, which knows more.
-pub fn change(rng: &mut StdRng, seen: &Document, all: &Document) -> Forged {
+pub fn change(rng: &mut impl Rng, seen: &Document, all: &Document) -> Forged {
     let mut actor = [0x60; 16];
     actor[15] = rng.random_range(0..3);
     let frame = Forged::on(seen, actor, account(HOSTILE), NOW_MS);
@@ -81,7 +80,7 @@ pub fn change(rng: &mut StdRng, seen: &Document, all: &Document) -> Forged {
     change
 }
 
-fn creation(rng: &mut StdRng, frame: Forged) -> Forged {
+fn creation(rng: &mut impl Rng, frame: Forged) -> Forged {
     let map = Some(frame.id(0));
     let record = RecordId::from_parts(NOW_MS as u64, u128::from(rng.next_u64()));
     frame.with([
@@ -97,7 +96,7 @@ fn creation(rng: &mut StdRng, frame: Forged) -> Forged {
     ])
 }
 
-fn amendment(rng: &mut StdRng, frame: Forged, seen: &Document) -> Forged {
+fn amendment(rng: &mut impl Rng, frame: Forged, seen: &Document) -> Forged {
     let records = seen.records();
     let Some(record) = (!records.is_empty()).then(|| one(rng, &records)) else {
         return creation(rng, frame);
@@ -117,7 +116,7 @@ fn amendment(rng: &mut StdRng, frame: Forged, seen: &Document) -> Forged {
 }
 
 /// Some operation that exists somewhere, or almost.
-fn any_id(rng: &mut StdRng, change: &Forged, all: &Document) -> Id {
+fn any_id(rng: &mut impl Rng, change: &Forged, all: &Document) -> Id {
     let records = all.records();
     match rng.random_range(0..6) {
         0 => change.id(rng.random_range(0..10)),
@@ -139,7 +138,7 @@ fn any_id(rng: &mut StdRng, change: &Forged, all: &Document) -> Id {
     }
 }
 
-fn lie(rng: &mut StdRng, change: &mut Forged, all: &Document) {
+fn lie(rng: &mut impl Rng, change: &mut Forged, all: &Document) {
     let at = rng.random_range(0..change.ops.len().max(1));
     let id = any_id(rng, change, all);
     let known: Vec<[u8; 32]> = all.changes().iter().map(|change| change.hash().0).collect();

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use sync_core::admission::{Admission, Authority, Gate, PANICKED, Refusal, admit};
 use sync_core::document::Document;
@@ -65,7 +64,7 @@ pub struct Village {
 
 impl Village {
     /// A month in which both phones have recorded and corrected things.
-    pub fn new(rng: &mut StdRng, edits: usize) -> Self {
+    pub fn new(rng: &mut impl Rng, edits: usize) -> Self {
         let mut village = Self {
             server: Document::new(id()),
             phones: [Document::new(id()), Document::new(id())],
@@ -107,7 +106,7 @@ impl Village {
     }
 
     /// An honest edit.
-    pub fn edit(&mut self, phone: usize, rng: &mut StdRng) {
+    pub fn edit(&mut self, phone: usize, rng: &mut impl Rng) {
         let edit = random_edit(&self.phones[phone], rng);
         self.make(phone, &edit);
     }
@@ -172,7 +171,7 @@ impl Village {
     }
 
     /// Everybody works on, everybody has the same, and it can be stored and loaded.
-    pub fn is_healthy(&mut self, rng: &mut StdRng) {
+    pub fn is_healthy(&mut self, rng: &mut impl Rng) {
         self.settle();
         for phone in [0, 1, 0] {
             let record = self.phones[phone].records().first().copied();
@@ -223,13 +222,12 @@ fn not_by_the_guard(refusal: &Refusal, chunks: &[impl AsRef<[u8]>]) {
     );
 }
 
-pub fn random_edit(document: &Document, rng: &mut StdRng) -> Edit {
+pub fn random_edit(document: &Document, rng: &mut impl Rng) -> Edit {
     let records = document.records();
-    let some = |rng: &mut StdRng| records[rng.random_range(0..records.len())];
     if records.is_empty() || rng.random_bool(0.4) {
         return Edit::LogAssistance(Box::new(new_assistance(rng)));
     }
-    let record = some(rng);
+    let record = records[rng.random_range(0..records.len())];
     if let Some(conflict) = document
         .conflicts(record)
         .first()
@@ -264,7 +262,7 @@ pub fn random_edit(document: &Document, rng: &mut StdRng) -> Edit {
     }
 }
 
-pub fn new_assistance(rng: &mut StdRng) -> NewAssistance {
+pub fn new_assistance(rng: &mut impl Rng) -> NewAssistance {
     NewAssistance {
         id: RecordId::from_parts(NOW_MS as u64, u128::from(rng.next_u64())),
         unit: unit(),

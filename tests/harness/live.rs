@@ -303,7 +303,7 @@ impl Village {
 }
 
 /// Makes the units, and a code for each of three phones.
-fn settle(config: &Config) -> (UnitId, UnitId, Vec<String>) {
+pub fn settle(config: &Config) -> (UnitId, UnitId, Vec<String>) {
     let (store, _) = open_data(&config.data).unwrap();
     let now_ms = Clock::system().now_ms();
     let rows = units::parse(UNITS.as_bytes()).unwrap();

@@ -43,6 +43,22 @@ const STEPS: &[Step] = &[
         env: &[],
     },
     Step {
+        name: "fuzz",
+        // A workspace of its own: that it builds; libFuzzer itself is not needed for that.
+        command: &[
+            "cargo",
+            "check",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target/fuzz",
+            "--no-default-features",
+            "--all-targets",
+            "--locked",
+        ],
+        env: &[],
+    },
+    Step {
         name: "docs",
         command: &[
             "cargo",
@@ -131,6 +147,7 @@ fn test() -> Result<()> {
         ("javac", "default-jdk-headless"),
         ("npm", "npm"),
         ("chromium", "chromium"),
+        ("strace", "strace"),
     ] {
         ensure_program(program, package)?;
     }

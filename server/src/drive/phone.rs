@@ -52,16 +52,41 @@ impl<S: LocalStore> Phone<S> {
     /// # Errors
     /// As [`Phone::enrol`].
     pub async fn enrol_at(link: Link, code: &str, store: S, seed: u64, clock: Clock) -> anyhow::Result<Self> {
-        // Two phones must never draw the same actor: the code is new for each, also where the seed is not.
-        let chance = Sha256::digest([&seed.to_be_bytes(), code.as_bytes()].concat());
-        let mut rng = StdRng::from_seed(chance.into());
-        let mut link = link;
-        let mut session = opened(Session::open(store, &mut rng))?;
+        let mut rng = chance(code, seed);
+        let session = opened(Session::open(store, &mut rng))?;
+        Self::start(session, link, code, rng, clock).await
+    }
+
+    /// Opens the store of a phone whose app was closed, or died; one that was not enrolled yet trades its code now. Every
+    /// opening needs another seed: the same one would draw the same actors.
+    ///
+    /// # Errors
+    /// As [`Phone::enrol`].
+    pub async fn open(link: Link, code: &str, store: S, seed: u64) -> anyhow::Result<Self> {
+        let mut rng = chance(code, seed);
+        let session = opened(Session::open(store, &mut rng))?;
+        if session.enrolment().is_some() {
+            return Self::of(session, link, rng, Clock::system());
+        }
+        Self::start(session, link, code, rng, Clock::system()).await
+    }
+
+    async fn start(
+        mut session: Session<S>,
+        mut link: Link,
+        code: &str,
+        mut rng: StdRng,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let call = opened(session.enrol(code))?;
         let (answer, _) = carry(&mut link, call, Fate::Delivered)
             .await?
             .context("no answer")?;
         opened(session.answered(&answer, clock.now_ms(), &mut rng)).context("enrolment")?;
+        Self::of(session, link, rng, clock)
+    }
+
+    fn of(session: Session<S>, link: Link, rng: StdRng, clock: Clock) -> anyhow::Result<Self> {
         let identity = opened(session.replica())?.identity().clone();
         Ok(Self {
             session,
@@ -72,6 +97,12 @@ impl<S: LocalStore> Phone<S> {
             took: Vec::new(),
             delivered: 0,
         })
+    }
+
+    /// Takes another way to the server.
+    pub fn reroute(&mut self, link: Link) {
+        self.session.call_failed();
+        self.link = link;
     }
 
     /// Who it is.
@@ -269,6 +300,11 @@ impl<S: LocalStore> Phone<S> {
             }
         }
     }
+}
+
+/// Two phones must never draw the same actor: the code is new for each, also where the seed is not.
+fn chance(code: &str, seed: u64) -> StdRng {
+    StdRng::from_seed(Sha256::digest([&seed.to_be_bytes(), code.as_bytes()].concat()).into())
 }
 
 /// Carries a call to the server; tells how long that took. `None`: it or its answer was lost.

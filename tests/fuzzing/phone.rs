@@ -1,0 +1,37 @@
+//! A phone of the village with everything that a phone has: what a server answers is given to it.
+
+use std::collections::BTreeSet;
+
+use sync_core::ids::{RealmId, RecordId};
+use sync_core::local_store::{ListQuery, MemoryStore};
+use sync_core::replica::{Identity, Replica};
+use sync_core::signature::DeviceKey;
+
+use crate::village::{account, device};
+
+/// The phone that is meant.
+const PHONE: usize = 5;
+
+pub fn identity() -> Identity {
+    Identity {
+        realm: RealmId::from_parts(1, 1),
+        device: device(PHONE),
+        account: account(PHONE),
+        key: DeviceKey::from_seed([5; 32]),
+    }
+}
+
+pub fn phone() -> Replica<MemoryStore> {
+    Replica::open(MemoryStore::default(), identity()).unwrap()
+}
+
+/// What the phone still has of its own: what shows in its list, and what was set aside because a server refused it.
+pub fn saved(replica: &Replica<MemoryStore>) -> BTreeSet<RecordId> {
+    let rows = replica.assistances(ListQuery::default()).unwrap();
+    let shown = rows.into_iter().filter(|row| row.device == device(PHONE));
+    let aside = replica.set_aside().unwrap();
+    shown
+        .map(|row| row.id)
+        .chain(aside.into_iter().map(|aside| aside.record))
+        .collect()
+}
