@@ -17,12 +17,9 @@ use langso_server::verify::verify;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sync_core::ids::{ChangeHash, DocumentId, RecordId};
-use sync_core::local_store::sqlite::SqliteStore;
-use sync_core::local_store::{ListQuery, LocalStore};
-use sync_core::projection::RowChange;
 
 use crate::harness::live::settle;
-use crate::harness::process::{Device, PROGRAM, PhoneProcess};
+use crate::harness::process::{Device, Held, PROGRAM, Promising};
 
 /// Kills of a run in CI.
 const KILLS: u64 = 12;
@@ -34,89 +31,6 @@ const LIFE_MS: u64 = 500;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
-}
-
-/// What the file of a phone holds.
-struct Held {
-    /// Its own records, and for how many people.
-    rows: BTreeMap<RecordId, u32>,
-    /// Everybody's.
-    all: BTreeMap<RecordId, u32>,
-    /// Its own changes that have a receipt.
-    receipted: Vec<(DocumentId, ChangeHash)>,
-    pending: usize,
-}
-
-impl Held {
-    fn read(store: &Path) -> Self {
-        let store = SqliteStore::open(store).unwrap();
-        let device = store.credentials().unwrap().unwrap().enrolment;
-        let device = device.map(|enrolment| enrolment.device);
-        let mut held = Self {
-            rows: BTreeMap::new(),
-            all: BTreeMap::new(),
-            receipted: Vec::new(),
-            pending: store.unsent().unwrap().len(),
-        };
-        let rows = store
-            .rows(sync_core::ids::Class::Ledger, ListQuery::default())
-            .unwrap();
-        for row in rows {
-            let RowChange::Assistance(row) = row else {
-                panic!("{row:?} in a ledger")
-            };
-            held.all.insert(row.id, row.people);
-            if Some(row.device) == device {
-                held.rows.insert(row.id, row.people);
-            }
-        }
-        for document in store.documents().unwrap() {
-            let own = store.own(document.id).unwrap();
-            held.receipted
-                .extend(own.iter().map(|own| (document.id, own.hash)));
-        }
-        held
-    }
-}
-
-/// One phone: its device, its process while it lives, and what it has promised.
-struct Promising {
-    device: Device,
-    process: Option<PhoneProcess>,
-    promised: BTreeMap<RecordId, u32>,
-    edits: u64,
-}
-
-impl Promising {
-    /// After a death: what was called saved is there, and nothing is there that was not tried.
-    fn check(&mut self, said: &[String]) -> Held {
-        let mut tried = None;
-        for line in said {
-            let words: Vec<&str> = line.split(' ').collect();
-            match words[..] {
-                ["tries", record, people] => tried = Some((record.parse().unwrap(), people.parse().unwrap())),
-                ["saved", record, people] => {
-                    tried = None;
-                    self.edits += 1;
-                    self.promised
-                        .insert(record.parse().unwrap(), people.parse().unwrap());
-                }
-                ["exchanged"] => {}
-                // A server that is away, or that still has the exchange of the life before.
-                ["unanswered", ..] if !line.contains("the exchange") || line.contains("busy") => {}
-                _ => panic!("a phone says: {line}"),
-            }
-        }
-        let held = Held::read(&self.device.store);
-        let mut expected = self.promised.clone();
-        if let Some((record, people)) = tried.filter(|(record, people)| held.rows.get(record) == Some(people))
-        {
-            expected.insert(record, people);
-        }
-        assert_eq!(held.rows, expected, "what a phone holds of its own");
-        self.promised = expected;
-        held
-    }
 }
 
 /// The realm, and everybody in it.
@@ -140,16 +54,13 @@ impl Realm {
             data: data.clone(),
             ..Config::default()
         });
-        let phones = codes.into_iter().zip(0..PHONES).map(|(code, n)| Promising {
-            device: Device {
+        let phones = codes.into_iter().zip(0..PHONES).map(|(code, n)| {
+            Promising::new(Device {
                 store: dir.path().join(format!("phone-{n}.db")),
                 server: address.clone(),
                 code,
                 unit: hamlet.to_string(),
-            },
-            process: None,
-            promised: BTreeMap::new(),
-            edits: 0,
+            })
         });
         Self {
             phones: phones.collect(),

@@ -24,6 +24,7 @@ mod crashes;
 mod delivery;
 mod directives;
 mod directory;
+mod disks;
 mod durability;
 mod exporting;
 mod forks;

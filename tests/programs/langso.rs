@@ -89,7 +89,13 @@ impl App {
         let mut rng = StdRng::seed_from_u64(self.seed);
         loop {
             for _ in 0..rng.random_range(1..5) {
-                last = Some(self.work(&mut phone, last, &mut rng)?);
+                match self.work(&mut phone, last, &mut rng) {
+                    Ok(saved) => last = Some(saved),
+                    Err(error) => {
+                        println!("refused {error:#}");
+                        tokio::time::sleep(AWAY).await;
+                    }
+                }
             }
             match phone.exchange(Fate::Delivered).await {
                 Ok(_) => println!("exchanged"),

@@ -105,6 +105,7 @@ pub(crate) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
-    runner.run(conn)?;
+    // All in one transaction, and that they were made: a death in between would leave a file that no start can migrate.
+    runner.set_grouped(true).run(conn)?;
     Ok(())
 }

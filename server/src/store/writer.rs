@@ -77,9 +77,12 @@ impl<E> From<Failure> for WriteError<E> {
     }
 }
 
-/// Whether SQLite says that there is no room left.
+/// Whether SQLite says that there is no room left. A quota, or a limit on the size of files, it calls a failed write.
 pub fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    error.sqlite_error().is_some_and(|failure| {
+        failure.code == rusqlite::ErrorCode::DiskFull
+            || failure.extended_code == rusqlite::ffi::SQLITE_IOERR_WRITE
+    })
 }
 
 /// Called after the commit, with its outcome: takes the committed into account, and gives what answers.

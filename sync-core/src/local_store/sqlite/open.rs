@@ -170,7 +170,9 @@ fn migrate(conn: &mut Connection) -> Result<()> {
         return Err(SqliteStoreError::Newer { found, known });
     }
     if found < known {
-        runner.run(conn)?;
+        // All in one transaction, and that they were made: a death in between would leave a file that no start can
+        // migrate.
+        runner.set_grouped(true).run(conn)?;
     }
     Ok(())
 }

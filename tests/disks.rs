@@ -1,0 +1,229 @@
+//! Stories of disks: full, torn in the middle of a write, or taken away in the middle of a migration.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use langso_server::store::{APPLICATION_ID, Store};
+use langso_server::verify::verify;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rusqlite::Connection;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use sync_core::edit::Edit;
+use sync_core::ids::{AccountId, DeviceId, RealmId, RecordId, UnitId};
+use sync_core::local_store::sqlite::SqliteStore;
+use sync_core::local_store::{ListQuery, LocalStore};
+use sync_core::replica::{Identity, Replica};
+use sync_core::signature::DeviceKey;
+
+use crate::harness::Village;
+use crate::harness::process::{Device, Held, Promising};
+
+/// "LNGP": what the header of a phone's file says.
+const PHONE_APPLICATION_ID: i32 = 0x4c4e_4750;
+/// What is written one after the other before the disk is torn.
+const WRITES: usize = 10;
+/// Places at which it is torn, of each kind.
+const TEARS: usize = 25;
+
+/// A store that is as it was when its process died right before it was written down that a version is there.
+fn dies_while_migrating(path: &Path, application_id: i32) -> Connection {
+    let conn = Connection::open(path).unwrap();
+    conn.pragma_update(None, "application_id", application_id)
+        .unwrap();
+    conn.execute_batch(
+        "CREATE TABLE refinery_schema_history (version INT4 PRIMARY KEY, name TEXT, applied_on TEXT, checksum TEXT);
+         CREATE TRIGGER dies BEFORE INSERT ON refinery_schema_history WHEN new.version = 3
+         BEGIN SELECT raise(ABORT, 'it dies'); END",
+    )
+    .unwrap();
+    conn
+}
+
+#[test]
+fn a_migration_that_a_death_interrupts_begins_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("langso.db");
+    let conn = dies_while_migrating(&path, APPLICATION_ID);
+    assert_eq!(Store::open(&path).unwrap_err().code(), "store_migration");
+    conn.execute_batch("DROP TRIGGER dies").unwrap();
+    assert!(Store::open(&path).is_ok());
+
+    let path = dir.path().join("phone.db");
+    drop(dies_while_migrating(&path, PHONE_APPLICATION_ID));
+    assert_eq!(SqliteStore::open(&path).unwrap_err().code(), "store_migration");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("DROP TRIGGER dies")
+        .unwrap();
+    assert!(SqliteStore::open(&path).unwrap().documents().is_ok());
+}
+
+/// How far a file of the process may grow.
+fn limit_files(process: u32, bytes: Option<u64>) {
+    let process = Pid::from_raw(process.try_into().unwrap());
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let limit = Rlimit {
+        current: bytes,
+        maximum,
+    };
+    prlimit(process, Resource::Fsize, limit).unwrap();
+}
+
+#[test]
+fn a_full_disk_of_the_phone_is_said_loudly_and_got_over() {
+    let village = Village::new();
+    let dir = tempfile::tempdir().unwrap();
+    let device = Device {
+        store: dir.path().join("phone.db"),
+        server: dir.path().join("address"),
+        code: village.another_code(),
+        unit: village.hamlet.to_string(),
+    };
+    std::fs::write(&device.server, &village.url).unwrap();
+    let process = device.start(1, &[]);
+    let mut phone = Promising::new(device);
+    let mut said = process.until("exchanged");
+    let log = phone.device.store.with_extension("db-wal");
+    limit_files(process.id(), Some(std::fs::metadata(log).unwrap().len()));
+    said.extend(process.until("refused"));
+    let refused = said.last().unwrap();
+    assert!(refused.contains("the disk is full"), "{refused}");
+    // Refused more than once, and then there is room again, for the same process.
+    said.extend(process.until("refused"));
+    limit_files(process.id(), None);
+    said.extend(process.until("saved"));
+    said.extend(process.until("exchanged"));
+    said.extend(process.kill());
+    let said: Vec<String> = said.into_iter().filter(|line| !is_about_room(line)).collect();
+    phone.check(&said);
+
+    // What was refused is nowhere, what was saved is delivered.
+    let (status, said) = phone.device.start(2, &["--settle"]).wait();
+    assert!(status.success(), "{said:?}");
+    let held = Held::read(&phone.device.store);
+    assert_eq!((held.pending, &held.rows), (0, &phone.promised));
+    village.leaves_nobody_harmed();
+}
+
+/// A full disk was spoken of: an edit was refused, or what an answer brought could not be kept.
+fn is_about_room(line: &str) -> bool {
+    line.contains("the disk is full")
+}
+
+/// A store that was written to again and again: after each write, how long its log was and how much was in it.
+struct Written {
+    path: PathBuf,
+    marks: Vec<(u64, usize)>,
+}
+
+impl Written {
+    fn log(&self) -> PathBuf {
+        log_of(&self.path)
+    }
+
+    /// Copies of it with a log that is cut off, or wrong from some byte on, behind the first mark; and how much of what
+    /// was written must be in each.
+    fn torn(&self, seed: u64, mut look: impl FnMut(&Path, usize)) {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (first, last) = (self.marks[0].0, std::fs::metadata(self.log()).unwrap().len());
+        for n in 0..2 * TEARS {
+            let dir = tempfile::tempdir().unwrap();
+            let copy = dir.path().join("copy.db");
+            std::fs::copy(&self.path, &copy).unwrap();
+            std::fs::copy(self.log(), log_of(&copy)).unwrap();
+            let at = rng.random_range(first..last);
+            let log = File::options()
+                .read(true)
+                .write(true)
+                .open(log_of(&copy))
+                .unwrap();
+            if n % 2 == 0 {
+                log.set_len(at).unwrap();
+            } else {
+                let mut byte = [0];
+                log.read_exact_at(&mut byte, at).unwrap();
+                log.write_all_at(&[byte[0] ^ 1 << rng.random_range(0..8)], at)
+                    .unwrap();
+            }
+            let whole = self.marks.iter().rev().find(|(length, _)| *length <= at);
+            look(&copy, whole.unwrap().1);
+        }
+    }
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    path.with_extension("db-wal")
+}
+
+#[test]
+fn a_torn_log_of_the_server_keeps_every_receipt_before_the_tear() {
+    let mut village = Village::new();
+    let path = village.app.store().path().to_owned();
+    let changes =
+        |conn: &Connection| conn.query_row("SELECT count(*) FROM change", [], |row| row.get::<_, usize>(0));
+    let mut written = Written {
+        path: path.clone(),
+        marks: Vec::new(),
+    };
+    for _ in 0..WRITES {
+        village.log(0);
+        village.sync(0);
+        let count = village.app.store().read_blocking(changes).unwrap();
+        let length = std::fs::metadata(written.log()).unwrap().len();
+        written.marks.push((length, count));
+    }
+    assert!(written.marks.is_sorted(), "the log was begun again");
+    written.torn(1, |copy, whole| {
+        let store = Store::open(copy).unwrap();
+        assert!(store.read_blocking(changes).unwrap() >= whole);
+        let report = store.read_blocking(verify).unwrap();
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+    });
+    village.leaves_nobody_harmed();
+}
+
+#[test]
+fn a_torn_log_of_the_phone_keeps_everything_saved_before_the_tear() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("phone.db");
+    let identity = || Identity {
+        realm: RealmId::from_parts(1, 1),
+        device: DeviceId::from_parts(2, 1),
+        account: AccountId::from_parts(3, 1),
+        key: DeviceKey::from_seed([5; 32]),
+    };
+    let now_ms = 1_731_000_000_000;
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut replica = Replica::open(SqliteStore::open(&path).unwrap(), identity()).unwrap();
+    let mut written = Written {
+        path,
+        marks: Vec::new(),
+    };
+    let new = |rng: &mut StdRng| {
+        let id = RecordId::from_parts(now_ms as u64, rng.random());
+        let unit = UnitId::from_parts(1, 1);
+        Edit::LogAssistance(Box::new(langso_server::drive::people::assistance(
+            rng, id, unit, now_ms,
+        )))
+    };
+    for count in 1..=WRITES {
+        let edit = new(&mut rng);
+        replica.edit(&edit, now_ms, &mut rng).unwrap();
+        let length = std::fs::metadata(written.log()).unwrap().len();
+        written.marks.push((length, count));
+    }
+    assert!(written.marks.is_sorted(), "the log was begun again");
+    written.torn(2, |copy, whole| {
+        let mut replica = Replica::open(SqliteStore::open(copy).unwrap(), identity()).unwrap();
+        let there = replica.assistances(ListQuery::default()).unwrap().len();
+        assert!(there >= whole && replica.status().unsent == there);
+        // And it works on.
+        replica.edit(&new(&mut rng), now_ms, &mut rng).unwrap();
+        assert_eq!(
+            replica.assistances(ListQuery::default()).unwrap().len(),
+            there + 1
+        );
+    });
+}
