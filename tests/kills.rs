@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use langso_server::app::open_data;
 use langso_server::config::Config;
 use langso_server::documents::Loaded;
 use langso_server::drive::ServerProcess;
@@ -98,7 +99,7 @@ impl Realm {
 
     /// What has a receipt is in the log, and everything else is as the log says.
     fn check_log(&self) {
-        let store = Store::open(&self.data.join("langso.db")).unwrap();
+        let (store, keys) = open_data(&self.data).unwrap();
         let documents: BTreeSet<DocumentId> = self.receipted.iter().map(|(document, _)| *document).collect();
         for document in documents {
             let loaded = store.read_blocking(|conn| Loaded::load(conn, document)).unwrap();
@@ -114,7 +115,7 @@ impl Realm {
                 .filter(|(of, hash)| *of == document && !known.contains(hash));
             assert_eq!(lost.count(), 0, "receipted changes that the log does not have");
         }
-        let report = store.read_blocking(verify).unwrap();
+        let report = store.read_blocking(|conn| verify(conn, &keys.master)).unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
     }
 

@@ -109,8 +109,9 @@ pub struct Held {
 impl Held {
     pub fn read(store: &Path) -> Self {
         let store = SqliteStore::open(store).unwrap();
-        let device = store.credentials().unwrap().unwrap().enrolment;
-        let device = device.map(|enrolment| enrolment.device);
+        // It may have died before it had so much as a key.
+        let enrolment = store.credentials().unwrap().and_then(|known| known.enrolment);
+        let device = enrolment.map(|enrolment| enrolment.device);
         let mut held = Self {
             rows: BTreeMap::new(),
             all: BTreeMap::new(),
