@@ -411,14 +411,15 @@ impl Reader<'_> {
             .writes
             .get(&(target.record, key.to_owned()))
             .map_or(&[][..], Vec::as_slice);
-        for (_, write) in writes.iter().filter(|(at, _)| self.step.ancestors.contains(*at)) {
-            if let Some(value) = &write.value {
-                values.push((write.op.clone(), value.clone()));
-            }
-        }
-        for (_, write) in writes.iter().filter(|(at, _)| self.step.ancestors.contains(*at)) {
-            values.retain(|(op, _)| !write.preds.contains(op));
-        }
+        let seen = || {
+            let seen = writes.iter().filter(|(at, _)| self.step.ancestors.contains(*at));
+            seen.map(|(_, write)| write)
+        };
+        // One look-up per value: a batch may well be 500 changes of one field.
+        let replaced: HashSet<&OpId> = seen().flat_map(|write| &write.preds).collect();
+        values.retain(|(op, _)| !replaced.contains(op));
+        let left = seen().filter(|write| !replaced.contains(&write.op));
+        values.extend(left.filter_map(|write| Some((write.op.clone(), write.value.clone()?))));
         debug_assert!(
             writes.iter().all(|(at, _)| *at < self.at),
             "the overlay holds earlier steps alone"
