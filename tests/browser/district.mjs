@@ -3,12 +3,13 @@
 import { spawn, execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createServer } from "node:net";
 
 const run = promisify(execFile);
-const built = resolve(import.meta.dirname, "../../target/debug");
+const built = fileURLToPath(new URL("../../target/debug", import.meta.url));
 
 async function freePort() {
   const server = createServer();
