@@ -9,9 +9,9 @@ use langso_server::realm;
 use langso_server::units::change::{self, Change};
 use langso_server::units::reform::{self, Unknown};
 use serde_json::json;
-use sync_core::edit::{AssistanceField, Edit};
+use sync_core::edit::{AssistanceField, DraftField, Edit};
 use sync_core::ids::{AccountId, UnitId};
-use sync_core::record::Stage;
+use sync_core::record::{Asks, Stage, Targets, Urgency};
 
 use crate::harness::office::{Credentials, Office, OfficePhone};
 
@@ -203,6 +203,53 @@ fn an_official_of_an_abolished_commune_delivers_what_was_settled_before_and_goes
     );
     assert!(scopes.read.iter().any(|scope| scope.unit == office.unit("15349")));
     assert!(scopes.read.iter().all(|scope| scope.unit != other));
+}
+
+#[test]
+fn what_an_official_of_an_abolished_commune_issues_too_late_waits_and_he_is_told_so() {
+    let office = Office::new(date(2025, 6, 20));
+    office.import(VINH_LOC, date(2024, 1, 1));
+    let commune = office.unit("15367");
+    let official = office.account("canbo", Role::Official, commune);
+    let mut desk = office.phone(official);
+    desk.sync(&office);
+    let fields = |number: &str| {
+        vec![
+            DraftField::Number(Some(number.into())),
+            DraftField::Title("Ra quân".into()),
+            DraftField::Urgency(Urgency::Normal),
+            DraftField::Signer(Some("Chủ tịch".into())),
+            DraftField::Targets(Targets::subtree(commune)),
+            DraftField::Asks(Asks::Read),
+        ]
+    };
+    let in_time = desk.issue(commune, fields("1/UBND"), office.now_ms());
+
+    // The commune is no more, and he has not heard of it.
+    office.travel_to(date(2025, 7, 3));
+    reformed(&office);
+    let too_late = desk.issue(commune, fields("2/UBND"), office.now_ms());
+    desk.sync(&office);
+
+    assert_eq!(
+        office.count("SELECT count(*) FROM directive"),
+        1,
+        "what was in time is issued"
+    );
+    assert!(quarantined(&office) > 0);
+    let aside = desk.replica.set_aside().unwrap();
+    let told = |record| aside.iter().find(|aside| aside.record == record);
+    assert!(
+        told(too_late).is_some_and(|aside| aside.refused.shown.is_some()),
+        "and he is told"
+    );
+    assert!(told(in_time).is_none());
+    let heir = office.account("moi", Role::Official, office.unit("15349"));
+    let waiting = office.get("/v1/quarantine", &office.log_in(heir)).json();
+    assert!(
+        waiting["waiting"].as_u64().unwrap() > 0,
+        "who is responsible now sees it: {waiting}"
+    );
 }
 
 #[test]
