@@ -28,6 +28,7 @@ mod disks;
 mod durability;
 mod exporting;
 mod forks;
+mod full;
 mod heal;
 mod hostile;
 mod issuing;

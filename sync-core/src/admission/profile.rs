@@ -77,7 +77,33 @@ struct FieldWrite {
 struct Overlay {
     created: HashMap<OpId, (usize, RecordId)>,
     taken: HashSet<RecordId>,
-    writes: HashMap<(RecordId, String), Vec<(usize, FieldWrite)>>,
+    writes: HashMap<(RecordId, String), Writes>,
+}
+
+/// What the steps of a batch did to one field: each write with its step, and which steps replaced what.
+#[derive(Default)]
+struct Writes {
+    made: Vec<(usize, FieldWrite)>,
+    /// By place in `made`: a batch may well be 500 changes of one field, and each of them asks about all before it.
+    replaced: Vec<Vec<usize>>,
+    by_op: HashMap<OpId, usize>,
+    /// The same for values that were there before the batch.
+    replaced_before: HashMap<OpId, Vec<usize>>,
+}
+
+impl Writes {
+    fn push(&mut self, at: usize, write: FieldWrite) {
+        for pred in &write.preds {
+            let place = self.by_op.get(pred).copied();
+            match place.and_then(|place| self.replaced.get_mut(place)) {
+                Some(by) => by.push(at),
+                None => self.replaced_before.entry(pred.clone()).or_default().push(at),
+            }
+        }
+        self.by_op.insert(write.op.clone(), self.made.len());
+        self.made.push((at, write));
+        self.replaced.push(Vec::new());
+    }
 }
 
 impl Overlay {
@@ -90,7 +116,7 @@ impl Overlay {
             self.writes
                 .entry((edit.record, write.key.clone()))
                 .or_default()
-                .push((at, write));
+                .push(at, write);
         }
     }
 }
@@ -406,24 +432,23 @@ impl Reader<'_> {
             .object
             .as_ref()
             .map_or_else(Vec::new, |object| self.base_values(object, key));
-        let writes = self
-            .overlay
-            .writes
-            .get(&(target.record, key.to_owned()))
-            .map_or(&[][..], Vec::as_slice);
-        let seen = || {
-            let seen = writes.iter().filter(|(at, _)| self.step.ancestors.contains(*at));
-            seen.map(|(_, write)| write)
+        let Some(writes) = self.overlay.writes.get(&(target.record, key.to_owned())) else {
+            return values;
         };
-        // One look-up per value: a batch may well be 500 changes of one field.
-        let replaced: HashSet<&OpId> = seen().flat_map(|write| &write.preds).collect();
-        values.retain(|(op, _)| !replaced.contains(op));
-        let left = seen().filter(|write| !replaced.contains(&write.op));
-        values.extend(left.filter_map(|write| Some((write.op.clone(), write.value.clone()?))));
-        debug_assert!(
-            writes.iter().all(|(at, _)| *at < self.at),
-            "the overlay holds earlier steps alone"
-        );
+        let seen = |at: &usize| self.step.ancestors.contains(*at);
+        values.retain(|(op, _)| {
+            let by = writes.replaced_before.get(op);
+            !by.is_some_and(|by| by.iter().any(seen))
+        });
+        for ((at, write), by) in writes.made.iter().zip(&writes.replaced) {
+            debug_assert!(*at < self.at, "the overlay holds earlier steps alone");
+            if let Some(value) = &write.value
+                && seen(at)
+                && !by.iter().any(seen)
+            {
+                values.push((write.op.clone(), value.clone()));
+            }
+        }
         values
     }
 
