@@ -43,14 +43,22 @@ pub enum BodyError {
     Message(String),
 }
 
-/// Encodes what a phone sends.
+/// Encodes what a phone sends. What compresses so well that it would be taken for a bomb travels as it is.
 pub fn encode_request(message: &SyncRequest) -> Body {
-    encode(message, PHONE_LEVEL)
+    encode(message, PHONE_LEVEL, request_cap)
 }
 
 /// Encodes what the server answers.
 pub fn encode_response(message: &SyncResponse) -> Body {
-    encode(message, SERVER_LEVEL)
+    encode(message, SERVER_LEVEL, |_| limits::RESPONSE_INFLATED_BYTES)
+}
+
+/// What a request of so many bytes may inflate to.
+fn request_cap(bytes: usize) -> usize {
+    let ratio_cap = bytes
+        .saturating_mul(limits::INFLATE_RATIO)
+        .max(limits::INFLATE_FLOOR);
+    ratio_cap.min(limits::INFLATED_BYTES)
 }
 
 /// Decodes a request; `compressed` as the header says.
@@ -58,11 +66,7 @@ pub fn encode_response(message: &SyncResponse) -> Body {
 /// # Errors
 /// [`BodyError`]; nothing larger than [`limits::INFLATED_BYTES`] is ever held.
 pub fn decode_request(bytes: &[u8], compressed: bool) -> Result<SyncRequest, BodyError> {
-    let ratio_cap = bytes
-        .len()
-        .saturating_mul(limits::INFLATE_RATIO)
-        .max(limits::INFLATE_FLOOR);
-    decode(bytes, compressed, ratio_cap.min(limits::INFLATED_BYTES))
+    decode(bytes, compressed, request_cap(bytes.len()))
 }
 
 /// Decodes an answer; `compressed` as the header says.
@@ -73,7 +77,7 @@ pub fn decode_response(bytes: &[u8], compressed: bool) -> Result<SyncResponse, B
     decode(bytes, compressed, limits::RESPONSE_INFLATED_BYTES)
 }
 
-fn encode<T: Encode<()>>(message: &T, level: i32) -> Body {
+fn encode<T: Encode<()>>(message: &T, level: i32, cap: fn(usize) -> usize) -> Body {
     let plain = to_vec(message);
     if plain.len() < COMPRESS_FROM_BYTES {
         return Body {
@@ -82,7 +86,7 @@ fn encode<T: Encode<()>>(message: &T, level: i32) -> Body {
         };
     }
     match zstd::bulk::compress(&plain, level) {
-        Ok(bytes) if bytes.len() < plain.len() => Body {
+        Ok(bytes) if bytes.len() < plain.len() && plain.len() <= cap(bytes.len()) => Body {
             bytes,
             compressed: true,
         },
@@ -131,5 +135,32 @@ fn inflate(bytes: &[u8], cap: usize) -> Result<Vec<u8>, BodyError> {
         Err(BodyError::TooLarge(cap))
     } else {
         Ok(plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_phone_compresses_the_server_inflates_however_well_it_compresses() {
+        let request = |text: &str| SyncRequest {
+            v: 1,
+            epoch: None,
+            token: None,
+            device_time_ms: 0,
+            cursor: Some(text.as_bytes().to_vec()),
+            digest: None,
+            push: Vec::new(),
+            heal: Vec::new(),
+            limits: None,
+            health: None,
+        };
+        for (repeated, compressed) in [(2, false), (100, true), (2_000, true), (10_000, false)] {
+            let message = request(&"Kính gửi các thôn. ".repeat(repeated));
+            let body = encode_request(&message);
+            assert_eq!(body.compressed, compressed, "{repeated}");
+            assert!(decode_request(&body.bytes, body.compressed).is_ok(), "{repeated}");
+        }
     }
 }
