@@ -253,9 +253,7 @@ fn a_draft_is_issued_once_and_only_when_nothing_is_open() {
         .unwrap();
     let issue = |official: &mut Phone, n: u64| {
         let mut rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(n);
-        official
-            .replica()
-            .issue(id, RecordId::from_parts(n, 1), 1_731_049_200_000, &mut rng)
+        official.replica().issue(id, 1_731_049_200_000, &mut rng)
     };
     assert_eq!(
         issue(&mut official, 1).unwrap_err().code(),

@@ -17,9 +17,10 @@ pub use transport::{
     HttpAnswer, HttpHeader, HttpRequest, SyncProgress, SyncReport, SyncStep, Transport, TransportError,
 };
 pub use types::{
-    Asks, Assistance, AssistanceField, AssistanceFilter, AssistancePage, Conflict, ConflictValue, Delivery,
-    Directive, DirectiveText, Draft, Due, NewAssistance, Page, Reach, Related, Relation, Remark, RemarkKind,
-    RetractReason, Retraction, SetAside, Stage, Status, Target, Urgency,
+    Asks, Assistance, AssistanceField, AssistanceFilter, AssistancePage, CatalogueEntry, CatalogueKind,
+    Conflict, ConflictValue, Delivery, Directive, DirectiveText, Draft, Due, NewAssistance, Page, Reach,
+    Related, Relation, Remark, RemarkKind, RetractReason, Retraction, SetAside, Stage, Status, Target,
+    Urgency,
 };
 pub use vault::Vault;
 

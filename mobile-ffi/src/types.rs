@@ -1,13 +1,17 @@
 //! Plain records, as an app shows and makes them. Ids are their 26 letters, times UTC milliseconds.
 
 mod assistance;
+mod catalogue;
 mod directive;
+
+use sync_core::session;
 
 pub use assistance::{
     Assistance, AssistanceField, AssistanceFilter, AssistancePage, Conflict, ConflictValue, Delivery,
     NewAssistance, Page, RetractReason, Retraction, SetAside,
 };
-pub(crate) use assistance::{change_of, place_of, query};
+pub(crate) use assistance::{change_of, query};
+pub use catalogue::{CatalogueEntry, CatalogueKind};
 pub use directive::{
     Asks, Directive, DirectiveText, Draft, Due, Reach, Related, Relation, Remark, RemarkKind, Stage, Target,
     Urgency,
@@ -44,6 +48,27 @@ pub struct Status {
     pub update_needed: bool,
 }
 
+impl Status {
+    pub(crate) fn new(of: session::Status, vault_bytes: u64, free_bytes: Option<u64>) -> Self {
+        let enrolment = of.enrolment.as_ref();
+        Self {
+            realm: enrolment.map(|enrolment| enrolment.realm.to_string()),
+            account: enrolment.map(|enrolment| enrolment.account.to_string()),
+            device: enrolment.map(|enrolment| enrolment.device.to_string()),
+            homes: of.homes.iter().map(ToString::to_string).collect(),
+            pending: count(of.replica.unsent),
+            oldest_pending_ms: of.replica.oldest_unsent_ms,
+            refused: count(of.replica.refused),
+            last_sync_ms: of.replica.last_sync_ms,
+            complete: of.replica.complete,
+            vault_bytes,
+            free_bytes,
+            clock_difference_ms: of.clock_offset_ms,
+            update_needed: of.update_needed,
+        }
+    }
+}
+
 pub(crate) fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -53,3 +78,33 @@ pub(crate) fn id<T: std::str::FromStr>(text: &str) -> Result<T, crate::VaultErro
     text.parse()
         .map_err(|_| crate::VaultError::not_allowed("id_invalid"))
 }
+
+/// An enum of the core, as it stands on the other side of the border.
+macro_rules! mirrored {
+    ($(#[$doc:meta])* $name:ident = $core:path { $($(#[$variant_doc:meta])* $variant:ident,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl From<$name> for $core {
+            fn from(here: $name) -> Self {
+                match here {
+                    $($name::$variant => Self::$variant,)+
+                }
+            }
+        }
+
+        impl From<$core> for $name {
+            fn from(core: $core) -> Self {
+                type Core = $core;
+                match core {
+                    $(Core::$variant => Self::$variant,)+
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use mirrored;

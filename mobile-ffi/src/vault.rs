@@ -1,5 +1,6 @@
 //! The vault: one phone's records, outbox and key, in one encrypted file.
 
+mod catalogue;
 mod directives;
 mod exchange;
 mod records;
@@ -12,15 +13,19 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sync_core::ids::Class;
-use sync_core::local_store::sqlite::{SqliteStore, StoreKey};
+use rand::rngs::ThreadRng;
+use sync_core::edit::Edit;
+use sync_core::ids::RecordId;
+use sync_core::local_store::sqlite::{SqliteStore, SqliteStoreError, StoreKey};
+use sync_core::replica::{Replica, ReplicaError};
 use sync_core::session::Session;
 
 use crate::observe::{Change, Listeners};
-use crate::types::count;
 use crate::{ChangeListener, Status, Subscription, VaultError};
 
 type Result<T> = std::result::Result<T, VaultError>;
+type Desk = Replica<SqliteStore>;
+type Made<T> = std::result::Result<T, ReplicaError<SqliteStoreError>>;
 
 /// One phone's records, outbox and key, in one encrypted file. Several may be open at once, each file once.
 #[derive(Debug, uniffi::Object)]
@@ -81,41 +86,7 @@ impl Vault {
     /// What the store says.
     pub fn status(&self) -> Result<Status> {
         let (vault_bytes, free_bytes) = (self.vault_bytes(), self.free_bytes());
-        self.with(|session| {
-            let enrolment = session.enrolment().cloned();
-            let update_needed = session.update_needed();
-            let mut status = Status {
-                realm: enrolment.as_ref().map(|enrolment| enrolment.realm.to_string()),
-                account: enrolment.as_ref().map(|enrolment| enrolment.account.to_string()),
-                device: enrolment.as_ref().map(|enrolment| enrolment.device.to_string()),
-                homes: Vec::new(),
-                pending: 0,
-                oldest_pending_ms: None,
-                refused: 0,
-                last_sync_ms: None,
-                complete: false,
-                vault_bytes,
-                free_bytes,
-                clock_difference_ms: 0,
-                update_needed,
-            };
-            if enrolment.is_some() {
-                let replica = session.replica()?;
-                let found = replica.status();
-                status.homes = replica
-                    .homes(Class::Ledger)
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect();
-                status.pending = count(found.unsent);
-                status.oldest_pending_ms = found.oldest_unsent_ms;
-                status.refused = count(found.refused);
-                status.last_sync_ms = found.last_sync_ms;
-                status.complete = found.complete;
-                status.clock_difference_ms = replica.clock_offset_ms();
-            }
-            Ok(status)
-        })
+        self.with(|session| Ok(Status::new(session.status(), vault_bytes, free_bytes)))
     }
 
     /// Tells `listener` of every change, as long as the subscription is kept.
@@ -188,6 +159,29 @@ impl Vault {
         done
     }
 
+    /// Makes something new and gives its id; who listens is told.
+    fn make(&self, act: impl FnOnce(&mut Desk, i64, &mut ThreadRng) -> Made<RecordId>) -> Result<String> {
+        let now_ms = self.now_ms();
+        let made = self.with(|session| Ok(act(session.replica_mut()?, now_ms, &mut rand::rng())?))?;
+        self.listeners.tell(Change::Local);
+        Ok(made.to_string())
+    }
+
+    /// Changes something and says whether that was news; if it was, who listens is told.
+    fn change(&self, act: impl FnOnce(&mut Desk, i64, &mut ThreadRng) -> Made<bool>) -> Result<bool> {
+        let now_ms = self.now_ms();
+        let changed = self.with(|session| Ok(act(session.replica_mut()?, now_ms, &mut rand::rng())?))?;
+        if changed {
+            self.listeners.tell(Change::Local);
+        }
+        Ok(changed)
+    }
+
+    /// Makes one edit.
+    fn edit(&self, edit: &Edit) -> Result<bool> {
+        self.change(|desk, now_ms, rng| desk.edit(edit, now_ms, rng))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Session<SqliteStore>>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -228,9 +222,10 @@ fn store_key(key: &[u8]) -> Result<StoreKey> {
     Ok(StoreKey::from_bytes(bytes))
 }
 
-/// The file, and what SQLite keeps beside it.
+/// What SQLite keeps beside the file, and the file. In this order they are removed: who dies in between still has a vault
+/// that opens, and is told once more to wipe it.
 fn files(path: &Path) -> [PathBuf; 4] {
-    ["", "-wal", "-shm", "-journal"].map(|suffix| {
+    ["-wal", "-shm", "-journal", ""].map(|suffix| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         PathBuf::from(name)

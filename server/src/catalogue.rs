@@ -14,7 +14,7 @@ use rusqlite::{Connection, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sync_core::document::schema::Schema;
 use sync_core::ids::{Class, RecordId};
-use sync_core::record::Scalar;
+use sync_core::record::{CatalogueKind, Scalar};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::audit::{self, Act, By, Change};
@@ -24,7 +24,7 @@ use crate::policy::{Permit, Write};
 use crate::realm::{self, RealmError};
 
 /// The kinds that there are.
-pub const KINDS: [&str; 4] = ["category", "procedure", "channel", "outcome"];
+pub const KINDS: &[&str] = CatalogueKind::CODES;
 
 /// One line, and one entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

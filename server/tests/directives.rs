@@ -210,9 +210,8 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
         fields,
     };
     official.edit(&Edit::StartDraft(Box::new(new))).unwrap();
-    let directive = official.fresh_record();
-    official
-        .work(|replica, now_ms, rng| replica.issue(draft, directive, now_ms, rng))
+    let directive = official
+        .work(|replica, now_ms, rng| replica.issue(draft, now_ms, rng))
         .unwrap();
     district.at(begun_ms, 9);
     sync(&mut official).await;

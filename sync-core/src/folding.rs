@@ -42,7 +42,10 @@ impl Word {
         let accented: String = word.to_lowercase().nfc().collect();
         let plain = accented.nfd().filter(|c| !is_combining_mark(*c));
         Self {
-            folded: plain.map(|c| if c == 'đ' { 'd' } else { c }).collect(),
+            // The other two are typed and converted for đ, and look like it in capitals.
+            folded: plain
+                .map(|c| if matches!(c, 'đ' | 'ð' | 'ɖ') { 'd' } else { c })
+                .collect(),
             accented,
         }
     }

@@ -197,13 +197,17 @@ pub struct Month(#[n(0)] pub u16);
 const VIETNAM_OFFSET_HOURS: i8 = 7;
 const FIRST_YEAR: i32 = 2020;
 
+/// The calendar day that holds the instant `time_ms` (UTC milliseconds) in Vietnam; `None` beyond the years of a calendar.
+pub fn day_in_vietnam(time_ms: i64) -> Option<jiff::civil::Date> {
+    let instant = jiff::Timestamp::from_millisecond(time_ms).ok()?;
+    let zone = jiff::tz::Offset::constant(VIETNAM_OFFSET_HOURS).to_time_zone();
+    Some(instant.to_zoned(zone).date())
+}
+
 impl Month {
     /// The month that holds the instant `time_ms` (UTC milliseconds) in Vietnam; `None` outside of 2020 … 7480.
     pub fn of_millis(time_ms: i64) -> Option<Self> {
-        let date = jiff::Timestamp::from_millisecond(time_ms)
-            .ok()?
-            .to_zoned(jiff::tz::Offset::constant(VIETNAM_OFFSET_HOURS).to_time_zone())
-            .date();
+        let date = day_in_vietnam(time_ms)?;
         let months = (i32::from(date.year()) - FIRST_YEAR) * 12 + i32::from(date.month()) - 1;
         u16::try_from(months).ok().map(Month)
     }

@@ -10,7 +10,7 @@
 //! 6. [`projection`]: which rows follow, on the server and on the phone alike; [`progress`]: what a hamlet has done.
 //! 7. [`digest`]: whether two stores hold the same.
 //! 8. [`directory`]: what units are called, what is above and below them, who works there – as of any day.
-//! 9. [`folding`]: how words are compared when somebody looks for something.
+//! 9. [`folding`]: how words are compared when somebody looks for something; [`search`]: what answers best.
 //!
 //! Around it: [`enrolment`] makes a phone somebody, and [`session`] says which request it makes next.
 
@@ -32,5 +32,6 @@ pub mod protocol;
 pub mod record;
 pub mod replica;
 pub mod seal;
+pub mod search;
 pub mod session;
 pub mod signature;

@@ -5,6 +5,7 @@
 //! somebody with the right to read them looks at a record.
 
 mod acknowledgement;
+mod catalogue;
 pub(crate) mod code;
 mod directive;
 mod remark;
@@ -21,6 +22,7 @@ use minicbor::{Decode, Encode};
 use crate::ids::{AccountId, DeviceId, DocumentId, RecordId};
 use crate::seal::SealedField;
 pub use acknowledgement::{Acknowledgement, Origin, Stage};
+pub use catalogue::{CatalogueEntry, CatalogueKind};
 pub use directive::{Asks, Directive, Draft, Issue, Relation, Urgency};
 pub use remark::{Remark, RemarkKind};
 pub use secrecy::bears_secrecy;

@@ -4,9 +4,12 @@
 //! ticks or connects. What it calls saved is on disk. A change leaves the outbox for a receipt and for nothing else: it
 //! is sent again until one comes, however often the phone dies in between.
 
+mod catalogue;
+mod desk;
 mod directives;
 mod exchange;
 mod heal;
+mod lists;
 mod look;
 mod open;
 mod outbox;
@@ -34,8 +37,10 @@ use crate::record::{Assistance, Remark};
 use crate::seal::{KeySeed, SealError, SealedField, open as open_sealed};
 use crate::signature::DeviceKey;
 
+pub use desk::Beginning;
 pub use directives::Pinned;
 pub use exchange::{Exchange, ExchangeId, Received};
+pub use lists::{Delivery, Disagreement, Shown, ShownPage};
 use open::OpenDocument;
 
 /// A difference of clocks below this is the network's.
@@ -55,7 +60,7 @@ pub struct Identity {
 }
 
 /// What the replica can tell about itself. No personal data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Changes that the server has not confirmed, refused ones included.
     pub unsent: usize,
@@ -98,6 +103,12 @@ pub enum ReplicaError<E: std::error::Error + 'static> {
     /// This account may not write there.
     #[error("this account may not write to {0:?}")]
     NotPermitted(Scope),
+    /// This account has no unit for that, so that none can be left out.
+    #[error("there is no unit in whose name this account does that")]
+    NoHome,
+    /// This account has several units for that: one has to be named.
+    #[error("the unit has to be named")]
+    ManyHomes,
     /// The clock shows a time for which there are no documents.
     #[error("the clock is outside of the years that documents exist for")]
     Clock,
@@ -122,6 +133,8 @@ impl<E: std::error::Error + 'static> ReplicaError<E> {
             ReplicaError::Store(_) => "store",
             ReplicaError::Edit(error) => error.code(),
             ReplicaError::NotPermitted(_) => "not_permitted",
+            ReplicaError::NoHome => "unit_unknown",
+            ReplicaError::ManyHomes => "unit_needed",
             ReplicaError::Clock => "clock",
             ReplicaError::Damaged(_) => "damaged",
             ReplicaError::Body(_) => "body",

@@ -12,13 +12,19 @@ use rand_core::CryptoRng;
 use crate::enrolment::{
     BadWord, EnrolAnswer, EnrolRequest, Enrolment, ShownEnrolment, TokenAnswer, TokenRequest,
 };
+use crate::ids::{Class, UnitId};
 use crate::local_store::{Credentials, LocalStore};
 use crate::protocol::{CONTENT_TYPE, Health};
-use crate::replica::{ExchangeId, Received, Replica, ReplicaError};
+use crate::replica::{self, ExchangeId, Received, Replica, ReplicaError};
 use crate::signature::DeviceKey;
 
 pub use answer::{Answer, Call};
 use answer::{Problem, Unusable};
+
+/// Longest name of a version.
+const APP_VERSION_BYTES: usize = 32;
+/// Free space is told in steps of this, so that it is not news each time.
+const FREE_STEP_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What went wrong, by what the app can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +53,7 @@ pub enum SessionError<E: std::error::Error + 'static> {
     /// The server's word for the enrolment is not good.
     #[error(transparent)]
     BadWord(#[from] BadWord),
-    /// The store went away while the phone was enrolled: open it again.
+    /// The vault is to be wiped, or its store went away while the phone was enrolled: nothing can be done in it any more.
     #[error("the session is over")]
     Over,
 }
@@ -81,6 +87,30 @@ pub struct Step {
     pub wipe: bool,
 }
 
+/// What the app knows of itself and of the phone it runs on, for the server's board of health.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// What is left on the phone, in bytes.
+    pub free_bytes: Option<u64>,
+    /// Which version the app is; of a longer text than the wire has room for, the beginning.
+    pub app_version: Option<String>,
+}
+
+/// How a phone stands. No personal data.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// That it was enrolled, once it was.
+    pub enrolment: Option<Enrolment>,
+    /// Hamlets in whose name its account records.
+    pub homes: Vec<UnitId>,
+    /// What its replica says; all nought before it was enrolled.
+    pub replica: replica::Status,
+    /// Server clock minus device clock, milliseconds.
+    pub clock_offset_ms: i64,
+    /// Whether the server asked for a newer app.
+    pub update_needed: bool,
+}
+
 /// Whose phone it is.
 #[derive(Debug)]
 enum Holder<S: LocalStore> {
@@ -88,8 +118,8 @@ enum Holder<S: LocalStore> {
     Nobody(S),
     /// A member's. Boxed, since it is far larger.
     Member(Box<Replica<S>>),
-    /// Only while the one becomes the other.
-    Moving,
+    /// Nobody's any more; or only while the one becomes the other.
+    Over,
 }
 
 /// The request that is on its way.
@@ -158,7 +188,7 @@ impl<S: LocalStore> Session<S> {
         match self.holder {
             Holder::Nobody(store) => Some(store),
             Holder::Member(replica) => Some(replica.into_store()),
-            Holder::Moving => None,
+            Holder::Over => None,
         }
     }
 
@@ -170,7 +200,7 @@ impl<S: LocalStore> Session<S> {
         match &mut self.holder {
             Holder::Nobody(store) => Ok(store),
             Holder::Member(replica) => Ok(replica.store_mut()),
-            Holder::Moving => Err(SessionError::Over),
+            Holder::Over => Err(SessionError::Over),
         }
     }
 
@@ -182,7 +212,7 @@ impl<S: LocalStore> Session<S> {
         match &self.holder {
             Holder::Member(replica) => Ok(replica),
             Holder::Nobody(_) => Err(SessionError::NotEnrolled),
-            Holder::Moving => Err(SessionError::Over),
+            Holder::Over => Err(SessionError::Over),
         }
     }
 
@@ -194,7 +224,7 @@ impl<S: LocalStore> Session<S> {
         match &mut self.holder {
             Holder::Member(replica) => Ok(replica),
             Holder::Nobody(_) => Err(SessionError::NotEnrolled),
-            Holder::Moving => Err(SessionError::Over),
+            Holder::Over => Err(SessionError::Over),
         }
     }
 
@@ -206,6 +236,21 @@ impl<S: LocalStore> Session<S> {
     /// Whether the server asked for a newer app.
     pub fn update_needed(&self) -> bool {
         self.update_needed
+    }
+
+    /// How the phone stands.
+    pub fn status(&self) -> Status {
+        let member = match &self.holder {
+            Holder::Member(replica) => Some(replica),
+            Holder::Nobody(_) | Holder::Over => None,
+        };
+        Status {
+            enrolment: self.credentials.enrolment.clone(),
+            homes: member.map_or_else(Vec::new, |replica| replica.homes(Class::Ledger)),
+            replica: member.map_or_else(Default::default, |replica| replica.status()),
+            clock_offset_ms: member.map_or(0, |replica| replica.clock_offset_ms()),
+            update_needed: self.update_needed,
+        }
     }
 
     /// The access token, for calls that are no exchange.
@@ -228,17 +273,19 @@ impl<S: LocalStore> Session<S> {
         ))
     }
 
-    /// The next call. A call that is still on its way is given up. `health` goes along when it changed.
+    /// The next call. A call that is still on its way is given up. How the phone is goes along when it changed.
     ///
     /// # Errors
     /// [`SessionError::NotEnrolled`], or what the replica says.
     pub fn next_call(
         &mut self,
         now_ms: i64,
-        health: Option<Health>,
+        around: Option<Surroundings>,
         rng: &mut impl CryptoRng,
     ) -> Result<Call, S> {
         let nonce = self.nonce.take();
+        let status = self.replica()?.status();
+        let health = around.map(|around| health(&status, around));
         let news = health.filter(|health| self.health.as_ref() != Some(health));
         let token = self.credentials.access_token.clone();
         let Credentials { key, enrolment, .. } = &self.credentials;
@@ -287,7 +334,7 @@ impl<S: LocalStore> Session<S> {
             access_token: Some(answer.token.access_token),
         };
         self.keep(credentials)?;
-        let Holder::Nobody(store) = std::mem::replace(&mut self.holder, Holder::Moving) else {
+        let Holder::Nobody(store) = std::mem::replace(&mut self.holder, Holder::Over) else {
             return Err(SessionError::Over);
         };
         let identity = enrolment.identity(self.credentials.key.clone());
@@ -360,6 +407,10 @@ impl<S: LocalStore> Session<S> {
         }
         // What was refused is with the server, in its quarantine.
         let wipe = received.flags.wipe && !received.more && !self.replica()?.owes()?;
+        if wipe {
+            // From here on nothing can be recorded that the server would never see.
+            self.holder = Holder::Over;
+        }
         Ok(Step {
             more: received.more,
             received: Some(received),
@@ -420,6 +471,18 @@ impl<S: LocalStore> Session<S> {
         kept.map_err(ReplicaError::Store)?;
         self.credentials = credentials;
         Ok(())
+    }
+}
+
+fn health(status: &replica::Status, around: Surroundings) -> Health {
+    Health {
+        unsent: u32::try_from(status.unsent).unwrap_or(u32::MAX),
+        oldest_unsent_ms: status.oldest_unsent_ms,
+        free_storage: around.free_bytes.map(|bytes| bytes - bytes % FREE_STEP_BYTES),
+        app_version: around.app_version.map(|mut version| {
+            version.truncate(version.floor_char_boundary(APP_VERSION_BYTES));
+            version
+        }),
     }
 }
 

@@ -372,8 +372,7 @@ impl OfficePhone {
         fields: Vec<DraftField>,
         now_ms: i64,
     ) -> Result<RecordId, &'static str> {
-        let mut fresh = || RecordId::from_parts(now_ms as u64, self.rng.next_u64().into());
-        let (draft, id) = (fresh(), fresh());
+        let draft = RecordId::from_parts(now_ms as u64, self.rng.next_u64().into());
         let new = NewDraft {
             id: draft,
             unit,
@@ -381,8 +380,8 @@ impl OfficePhone {
         };
         self.edit(&Edit::StartDraft(Box::new(new)), now_ms).unwrap();
         let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
-        let issued = self.replica.issue(draft, id, now_ms, &mut rng);
-        issued.map(|()| id).map_err(|error| error.code())
+        let issued = self.replica.issue(draft, now_ms, &mut rng);
+        issued.map_err(|error| error.code())
     }
 
     /// Answers a remark, offline.

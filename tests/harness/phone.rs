@@ -123,9 +123,7 @@ impl Phone {
     /// Issues a draft; gives the directive.
     pub fn issue(&mut self, draft: RecordId, now_ms: i64) -> RecordId {
         let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
-        let id = RecordId::from_parts(now_ms as u64, u128::from(self.rng.next_u64()));
-        self.replica().issue(draft, id, now_ms, &mut rng).unwrap();
-        id
+        self.replica().issue(draft, now_ms, &mut rng).unwrap()
     }
 
     pub fn amend(&mut self, record: RecordId, field: AssistanceField, now_ms: i64) {

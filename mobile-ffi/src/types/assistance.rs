@@ -5,18 +5,13 @@ use std::fmt;
 
 use data_encoding::HEXLOWER;
 use sync_core::edit::{self, Personal};
-use sync_core::ids::{RecordId, UnitId};
 use sync_core::local_store::{ListPlace, ListQuery};
 use sync_core::record;
+use sync_core::replica::{self, Beginning, Disagreement, Shown, ShownPage};
 use sync_core::seal::SealedField;
 
 use super::id;
 use crate::VaultError;
-
-/// Records on one page, if the app does not say.
-const PAGE: u32 = 50;
-/// Most records on one page.
-const PAGE_MAX: u32 = 1000;
 
 /// An act of help as it is recorded.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
@@ -309,8 +304,8 @@ macro_rules! silent {
 silent!(NewAssistance AssistanceField Assistance Conflict ConflictValue);
 
 impl NewAssistance {
-    /// With what the phone adds: the record's id, its hamlet, the time.
-    pub(crate) fn into_edit(self, id: RecordId, unit: UnitId, now_ms: i64) -> edit::Edit {
+    /// With what the phone adds.
+    pub(crate) fn begun(self, beginning: Beginning) -> edit::NewAssistance {
         let personal = [
             (SealedField::CitizenName, self.citizen_name),
             (SealedField::CitizenPhone, self.citizen_phone),
@@ -321,10 +316,10 @@ impl NewAssistance {
             .into_iter()
             .filter_map(|(field, text)| Some((field, text?)))
             .collect();
-        edit::Edit::LogAssistance(Box::new(edit::NewAssistance {
-            id,
-            unit,
-            occurred_at_ms: self.occurred_at_ms.unwrap_or(now_ms),
+        edit::NewAssistance {
+            id: beginning.id,
+            unit: beginning.unit,
+            occurred_at_ms: self.occurred_at_ms.unwrap_or(beginning.at_ms),
             category: self.category,
             procedure: self.procedure,
             channel: self.channel,
@@ -333,7 +328,7 @@ impl NewAssistance {
             minutes: self.minutes,
             satisfaction: self.satisfaction,
             personal: Personal(personal),
-        }))
+        }
     }
 }
 
@@ -378,15 +373,24 @@ impl From<record::RetractReason> for RetractReason {
     }
 }
 
-impl Assistance {
-    /// A record with what the reader may read of it, and where it has got to.
-    pub(crate) fn new(row: record::Assistance, mut personal: Personal, delivery: Delivery) -> Self {
-        let sealed = row
-            .sealed
-            .keys()
-            .filter(|field| !personal.0.contains_key(field))
-            .map(|field| field.key().to_owned())
-            .collect();
+impl From<replica::Delivery> for Delivery {
+    fn from(delivery: replica::Delivery) -> Self {
+        match delivery {
+            replica::Delivery::Delivered => Self::Delivered,
+            replica::Delivery::Waiting => Self::Waiting,
+            replica::Delivery::Refused { code } => Self::Refused { code },
+        }
+    }
+}
+
+impl From<Shown> for Assistance {
+    fn from(shown: Shown) -> Self {
+        let sealed = shown.hidden().map(|field| field.key().to_owned()).collect();
+        let Shown {
+            row,
+            mut personal,
+            delivery,
+        } = shown;
         let mut clear = |field| personal.0.remove(&field);
         Self {
             id: row.id.to_string(),
@@ -412,13 +416,32 @@ impl Assistance {
                 at_ms: retraction.at_ms,
             }),
             conflicts: row.conflicts.into_iter().map(|conflict| conflict.field).collect(),
-            delivery,
+            delivery: delivery.into(),
         }
     }
 }
 
-impl ConflictValue {
-    pub(crate) fn new(value: &record::ConflictValue, text: Option<String>) -> Self {
+impl From<ShownPage> for AssistancePage {
+    fn from(page: ShownPage) -> Self {
+        Self {
+            items: page.items.into_iter().map(Into::into).collect(),
+            next: page.next.map(place_text),
+        }
+    }
+}
+
+impl From<Disagreement> for Conflict {
+    fn from(disagreement: Disagreement) -> Self {
+        Self {
+            record: disagreement.record.to_string(),
+            field: disagreement.field,
+            values: disagreement.values.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<(record::ConflictValue, Option<String>)> for ConflictValue {
+    fn from((value, text): (record::ConflictValue, Option<String>)) -> Self {
         Self {
             id: HEXLOWER.encode(&value.change),
             text,
@@ -437,24 +460,22 @@ pub(crate) fn change_of(value: &str) -> Result<[u8; 32], VaultError> {
     bytes.ok_or_else(|| VaultError::not_allowed("id_invalid"))
 }
 
-/// The query for a page: one row more than is shown, which tells whether there is a next one.
-pub(crate) fn query(filter: &AssistanceFilter, page: &Page) -> Result<(ListQuery, usize), VaultError> {
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
-    let query = ListQuery {
+/// The query for a page.
+pub(crate) fn query(filter: &AssistanceFilter, page: &Page) -> Result<ListQuery, VaultError> {
+    Ok(ListQuery {
         unit: filter.unit.as_deref().map(id).transpose()?,
         from_ms: filter.from_ms,
         until_ms: filter.until_ms,
         in_conflict: filter.in_conflict,
         after: page.after.as_deref().map(place).transpose()?,
-        limit: Some(limit + 1),
+        limit: page.limit.map(|limit| limit as usize),
         ..ListQuery::default()
-    };
-    Ok((query, limit))
+    })
 }
 
 /// What [`AssistancePage::next`] says: `time.id`.
-pub(crate) fn place_of(row: &record::Assistance) -> String {
-    format!("{}.{}", row.occurred_at_ms, row.id)
+fn place_text(place: ListPlace) -> String {
+    format!("{}.{}", place.at_ms, place.record)
 }
 
 fn place(text: &str) -> Result<ListPlace, VaultError> {

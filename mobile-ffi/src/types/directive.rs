@@ -8,36 +8,8 @@ use sync_core::progress;
 use sync_core::record;
 use sync_core::replica::Pinned;
 
-use super::id;
+use super::{id, mirrored};
 use crate::VaultError;
-
-/// An enum of the core, as it stands on the other side of the border.
-macro_rules! mirrored {
-    ($(#[$doc:meta])* $name:ident = $core:path { $($(#[$variant_doc:meta])* $variant:ident,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl From<$name> for $core {
-            fn from(here: $name) -> Self {
-                match here {
-                    $($name::$variant => Self::$variant,)+
-                }
-            }
-        }
-
-        impl From<$core> for $name {
-            fn from(core: $core) -> Self {
-                type Core = $core;
-                match core {
-                    $(Core::$variant => Self::$variant,)+
-                }
-            }
-        }
-    };
-}
 
 mirrored! {
     /// How soon a directive has to be read.
@@ -356,8 +328,8 @@ impl From<record::Draft> for Draft {
     }
 }
 
-impl Remark {
-    pub(crate) fn new(remark: &record::Remark, words: Option<String>) -> Self {
+impl From<(record::Remark, Option<String>)> for Remark {
+    fn from((remark, words): (record::Remark, Option<String>)) -> Self {
         Self {
             id: remark.id.to_string(),
             record: remark.record.to_string(),

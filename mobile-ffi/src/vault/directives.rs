@@ -1,14 +1,9 @@
 //! Directives: read and answered by a hamlet, written and issued by officials. Remarks on records, and answers.
 
-use sync_core::edit::{Edit, EditError, NewDraft, NewRemark};
-use sync_core::ids::{Class, RecordId};
-use sync_core::local_store::ListQuery;
-use sync_core::projection::RowChange;
-use sync_core::record;
+use sync_core::edit::Edit;
+use sync_core::ids::UnitId;
 
-use super::records::{fresh, only_home};
 use super::{Result, Vault};
-use crate::observe::Change;
 use crate::types::id;
 use crate::{Directive, DirectiveText, Draft, Remark, RemarkKind, Stage};
 
@@ -46,18 +41,9 @@ impl Vault {
         note: Option<String>,
         unit: Option<String>,
     ) -> Result<()> {
-        let (directive, now_ms) = (id(&directive)?, self.now_ms());
-        self.with(|session| {
-            let replica = session.replica_mut()?;
-            let unit = match &unit {
-                Some(unit) => id(unit)?,
-                None => only_home(&replica.homes(Class::Acks))?,
-            };
-            replica.acknowledge(directive, unit, stage.into(), note, now_ms, &mut rand::rng())?;
-            Ok(())
-        })?;
-        self.listeners.tell(Change::Local);
-        Ok(())
+        let (directive, unit): (_, Option<UnitId>) = (id(&directive)?, unit.as_deref().map(id).transpose()?);
+        self.make(|desk, now_ms, rng| desk.acknowledge(directive, unit, stage.into(), note, now_ms, rng))
+            .map(drop)
     }
 
     /// Begins a directive, and gives the draft's id. `unit` may be left out by who writes for one.
@@ -65,24 +51,8 @@ impl Vault {
     /// # Errors
     /// `NotAllowed` names the field that does not fit, or says that this account may not; `StorageFull`.
     pub fn draft(&self, text: DirectiveText, unit: Option<String>) -> Result<String> {
-        let (fields, now_ms) = (text.into_fields()?, self.now_ms());
-        let draft = self.with(|session| {
-            let replica = session.replica_mut()?;
-            let unit = match &unit {
-                Some(unit) => id(unit)?,
-                None => only_home(&replica.homes(Class::Drafts))?,
-            };
-            let draft = fresh(replica.corrected(now_ms));
-            let new = NewDraft {
-                id: draft,
-                unit,
-                fields,
-            };
-            replica.edit(&Edit::StartDraft(Box::new(new)), now_ms, &mut rand::rng())?;
-            Ok(draft)
-        })?;
-        self.listeners.tell(Change::Local);
-        Ok(draft.to_string())
+        let (fields, unit) = (text.into_fields()?, unit.as_deref().map(id).transpose()?);
+        self.make(|desk, now_ms, rng| desk.start_draft(unit, fields, now_ms, rng))
     }
 
     /// Goes on writing. `false`: it said all of that already.
@@ -90,11 +60,10 @@ impl Vault {
     /// # Errors
     /// `NotAllowed` names the field that does not fit, or says that this account may not; `StorageFull`.
     pub fn revise(&self, draft: String, text: DirectiveText) -> Result<bool> {
-        let edit = Edit::ReviseDraft {
+        self.edit(&Edit::ReviseDraft {
             record: id(&draft)?,
             fields: text.into_fields()?,
-        };
-        self.edit(|_| Ok(edit))
+        })
     }
 
     /// Gives a draft up. It stays readable.
@@ -102,8 +71,7 @@ impl Vault {
     /// # Errors
     /// `NotAllowed` if there is no such draft, or this account may not; `StorageFull`.
     pub fn discard(&self, draft: String) -> Result<bool> {
-        let edit = Edit::DiscardDraft { record: id(&draft)? };
-        self.edit(|_| Ok(edit))
+        self.edit(&Edit::DiscardDraft { record: id(&draft)? })
     }
 
     /// Drafts of this account's units, newest first.
@@ -112,15 +80,8 @@ impl Vault {
     /// What the store says.
     pub fn drafts(&self) -> Result<Vec<Draft>> {
         self.with(|session| {
-            let rows = session.replica()?.rows(Class::Drafts, ListQuery::default())?;
-            let drafts = rows.into_iter().filter_map(|row| match row {
-                RowChange::Draft(draft) => Some((*draft).into()),
-                RowChange::Assistance(_)
-                | RowChange::Directive(_)
-                | RowChange::Acknowledgement(_)
-                | RowChange::Remark(_) => None,
-            });
-            Ok(drafts.collect())
+            let drafts = session.replica()?.drafts()?;
+            Ok(drafts.into_iter().map(Into::into).collect())
         })
     }
 
@@ -129,15 +90,8 @@ impl Vault {
     /// # Errors
     /// `NotAllowed(not_ready_…)` names what is missing or in conflict; `StorageFull`.
     pub fn issue(&self, draft: String) -> Result<String> {
-        let (draft, now_ms) = (id(&draft)?, self.now_ms());
-        let directive = self.with(|session| {
-            let replica = session.replica_mut()?;
-            let directive = fresh(replica.corrected(now_ms));
-            replica.issue(draft, directive, now_ms, &mut rand::rng())?;
-            Ok(directive)
-        })?;
-        self.listeners.tell(Change::Local);
-        Ok(directive.to_string())
+        let draft = id(&draft)?;
+        self.make(|desk, now_ms, rng| desk.issue(draft, now_ms, rng))
     }
 
     /// What was said to a record, newest first.
@@ -145,19 +99,10 @@ impl Vault {
     /// # Errors
     /// What the store says.
     pub fn remarks(&self, record: String) -> Result<Vec<Remark>> {
-        let query = ListQuery {
-            about: Some(id(&record)?),
-            ..ListQuery::default()
-        };
+        let record = id(&record)?;
         self.with(|session| {
-            let replica = session.replica()?;
-            let mut remarks = Vec::new();
-            for row in replica.rows(Class::Remarks, query)? {
-                if let RowChange::Remark(remark) = row {
-                    remarks.push(Remark::new(&remark, replica.words(&remark)?));
-                }
-            }
-            Ok(remarks)
+            let remarks = session.replica()?.remarks(record)?;
+            Ok(remarks.into_iter().map(Into::into).collect())
         })
     }
 
@@ -167,7 +112,7 @@ impl Vault {
     /// `NotAllowed` if there is no such record, or this account may not; `StorageFull`.
     pub fn remark(&self, record: String, kind: RemarkKind, words: Option<String>) -> Result<bool> {
         let record = id(&record)?;
-        self.say(record, kind.into(), None, words)
+        self.change(|desk, now_ms, rng| desk.remark(record, kind.into(), words, now_ms, rng))
     }
 
     /// Answers a remark.
@@ -176,36 +121,6 @@ impl Vault {
     /// `NotAllowed` if there is no such remark, or this account may not; `StorageFull`.
     pub fn answer(&self, remark: String, words: String) -> Result<bool> {
         let remark = id(&remark)?;
-        let row = self.with(|session| Ok(session.replica_mut()?.row(remark)?))?;
-        match row {
-            Some(RowChange::Remark(row)) => {
-                self.say(row.record, record::RemarkKind::Answer, Some(remark), Some(words))
-            }
-            _ => Err(EditError::NoSuchRecord(remark).into()),
-        }
-    }
-}
-
-impl Vault {
-    fn say(
-        &self,
-        about: RecordId,
-        kind: record::RemarkKind,
-        answers: Option<RecordId>,
-        words: Option<String>,
-    ) -> Result<bool> {
-        let now_ms = self.now_ms();
-        self.edit(|session| {
-            let replica = session.replica_mut()?;
-            let row = replica.assistance(about)?.ok_or(EditError::NoSuchRecord(about))?;
-            Ok(Edit::Remark(Box::new(NewRemark {
-                id: fresh(replica.corrected(now_ms)),
-                unit: row.document.unit(),
-                record: about,
-                kind,
-                answers,
-                words,
-            })))
-        })
+        self.change(|desk, now_ms, rng| desk.answer(remark, words, now_ms, rng))
     }
 }

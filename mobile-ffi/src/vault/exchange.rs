@@ -3,20 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use sync_core::protocol::Health;
-use sync_core::session::SessionError;
+use sync_core::session::{SessionError, Surroundings};
 
 use super::{Result, Vault};
 use crate::observe::Change;
-use crate::types::count;
 use crate::{
     HttpAnswer, HttpRequest, SyncProgress, SyncReport, SyncStep, Transport, TransportError, VaultError,
 };
 
 /// More requests than one synchronisation ever needs: what is left then is left for the next one.
 const REQUESTS_MAX: u32 = 2_000;
-/// Free space is told in steps of this, so that it is not news each time.
-const FREE_STEP_BYTES: u64 = 256 * 1024 * 1024;
 
 #[uniffi::export]
 impl Vault {
@@ -39,18 +35,11 @@ impl Vault {
     /// `SignInAgain` before the phone was enrolled, or what the store says.
     pub fn next_request(&self) -> Result<HttpRequest> {
         let now_ms = self.now_ms();
-        let free_storage = self.free_bytes().map(|bytes| bytes - bytes % FREE_STEP_BYTES);
-        let app_version = self.app_version();
-        self.with(|session| {
-            let status = session.replica()?.status();
-            let health = Health {
-                unsent: count(status.unsent),
-                oldest_unsent_ms: status.oldest_unsent_ms,
-                free_storage,
-                app_version,
-            };
-            Ok(session.next_call(now_ms, Some(health), &mut rand::rng())?.into())
-        })
+        let around = Surroundings {
+            free_bytes: self.free_bytes(),
+            app_version: self.app_version(),
+        };
+        self.with(|session| Ok(session.next_call(now_ms, Some(around), &mut rand::rng())?.into()))
     }
 
     /// Takes the answer to the last request.

@@ -10,13 +10,15 @@ use langso_mobile::{HttpAnswer, HttpHeader, HttpRequest, NewAssistance, Transpor
 use langso_server::accounts::{Team, add_codes, add_teams, fresh_account};
 use langso_server::app::App;
 use langso_server::audit::By;
+use langso_server::catalogue;
 use langso_server::clock::{Clock, day_of, random_bits};
 use langso_server::config::Config;
+use langso_server::devices::{self, End};
 use langso_server::http::router;
-use langso_server::policy::{Grant, Role, console};
+use langso_server::policy::{self, Grant, Role};
 use langso_server::realm::{self, Account};
 use langso_server::units;
-use sync_core::ids::UnitId;
+use sync_core::ids::{RecordId, UnitId};
 use tower::ServiceExt;
 
 const UNITS: &str =
@@ -52,6 +54,11 @@ pub(crate) struct Way {
 
 impl District {
     pub(crate) fn new() -> Self {
+        Self::at(Clock::system())
+    }
+
+    /// One whose server has this clock.
+    pub(crate) fn at(clock: Clock) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -61,12 +68,12 @@ impl District {
             data: dir.path().join("district"),
             ..Config::default()
         };
-        let app = App::open(config, Clock::system()).unwrap();
+        let app = App::open(config, clock).unwrap();
         let rows = units::parse(UNITS.as_bytes()).unwrap();
         let fresh = || UnitId::from_parts(1, random_bits());
         app.store()
             .write_blocking(move |tx| {
-                let (permit, by) = (console([]), By::console(0));
+                let (permit, by) = (policy::console([]), By::console(0));
                 units::import(tx, &permit, &by, &rows, jiff::civil::date(2020, 1, 1), fresh)
             })
             .unwrap();
@@ -91,6 +98,34 @@ impl District {
         add_codes(self.app.store(), self.teams[0].account, 1)
             .unwrap()
             .remove(0)
+    }
+
+    /// Imports this catalogue, which publishes it to every phone.
+    pub(crate) fn publish(&self, csv: &str) {
+        let entries = catalogue::parse(csv.as_bytes()).unwrap();
+        let now_ms = Clock::system().now_ms();
+        let fresh = move || RecordId::from_parts(now_ms as u64, random_bits());
+        let import = self.app.store().write_blocking(move |tx| {
+            let permit = policy::console(realm::all_units(tx)?);
+            catalogue::import(tx, &permit, &entries, &By::console(now_ms), fresh)
+        });
+        import.unwrap();
+    }
+
+    /// Revokes the phone that has this vault, or marks it as lost.
+    pub(crate) fn end(&self, vault: &Vault, end: End) {
+        let device = vault.status().unwrap().device.unwrap().parse().unwrap();
+        let by = By::console(Clock::system().now_ms());
+        let ended = self.app.store().write_blocking(move |tx| {
+            let permit = policy::console(realm::all_units(tx)?);
+            devices::end(tx, &permit, &by, device, end)
+        });
+        ended.unwrap();
+    }
+
+    /// What the server answers to a request.
+    pub(crate) fn answer(&self, way: &Way, request: HttpRequest) -> HttpAnswer {
+        self.runtime.block_on(way.post(request)).unwrap()
     }
 
     /// A phone of an official of the commune that has synced once.

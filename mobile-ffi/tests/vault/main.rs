@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+mod catalogue;
 mod district;
+mod revoked;
 mod sealed;
 mod use_of_a_day;

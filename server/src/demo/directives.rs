@@ -2,7 +2,7 @@
 //! all the ways there are. What the API tells of it is compared with what the hamlets said.
 
 use anyhow::Context;
-use sync_core::edit::{DraftField, Edit, NewDraft};
+use sync_core::edit::DraftField;
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::local_store::MemoryStore;
 use sync_core::record::{Asks, Stage, Targets, Urgency};
@@ -118,7 +118,6 @@ pub(super) async fn play(
 
 fn issue(leader: &mut Phone<MemoryStore>, unit: UnitId, paper: Paper) -> anyhow::Result<RecordId> {
     let (number, title, urgency, ago, left, asks) = paper;
-    let (draft, directive) = (leader.fresh_record(), leader.fresh_record());
     leader.work(|replica, now_ms, rng| {
         let fields = vec![
             DraftField::Number(Some(number.to_owned())),
@@ -132,16 +131,10 @@ fn issue(leader: &mut Phone<MemoryStore>, unit: UnitId, paper: Paper) -> anyhow:
             DraftField::Targets(Targets::subtree(unit)),
             DraftField::Asks(asks),
         ];
-        let new = NewDraft {
-            id: draft,
-            unit,
-            fields,
-        };
         let written_ms = now_ms - ago * HOUR_MS;
-        replica.edit(&Edit::StartDraft(Box::new(new)), written_ms, rng)?;
-        replica.issue(draft, directive, written_ms, rng)
-    })?;
-    Ok(directive)
+        let draft = replica.start_draft(Some(unit), fields, written_ms, rng)?;
+        replica.issue(draft, written_ms, rng)
+    })
 }
 
 /// What a hamlet says to a paper after "received", and how long ago, in milliseconds.

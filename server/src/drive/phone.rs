@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 use sync_core::edit::Edit;
 use sync_core::ids::RecordId;
 use sync_core::local_store::{ListQuery, LocalStore};
-use sync_core::protocol::{Body, CONTENT_TYPE, Health};
+use sync_core::protocol::{Body, CONTENT_TYPE};
 use sync_core::record::Assistance;
 use sync_core::replica::{Identity, Received, Replica, ReplicaError};
 use sync_core::seal::SealedField;
-use sync_core::session::{self, Call, Session, SessionError};
+use sync_core::session::{self, Call, Session, SessionError, Surroundings};
 
 use super::link::{Answer, Fate, Link};
 use crate::clock::Clock;
@@ -217,8 +217,13 @@ impl<S: LocalStore> Phone<S> {
     pub async fn exchange(&mut self, fate: Fate) -> anyhow::Result<Option<Received>> {
         loop {
             let now_ms = self.clock.now_ms();
-            let health = self.health();
-            let made = tokio::task::block_in_place(|| self.session.next_call(now_ms, health, &mut self.rng));
+            // Nobody asks a simulated phone for its free space.
+            let around = Surroundings {
+                free_bytes: None,
+                app_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            };
+            let made =
+                tokio::task::block_in_place(|| self.session.next_call(now_ms, Some(around), &mut self.rng));
             let Some((answer, took)) = carry(&mut self.link, opened(made)?, fate).await? else {
                 self.session.call_failed();
                 return Ok(None);
@@ -232,17 +237,6 @@ impl<S: LocalStore> Phone<S> {
                 return Ok(Some(received));
             }
         }
-    }
-
-    /// What the app tells of itself; nobody asks a simulated phone for its free space.
-    fn health(&self) -> Option<Health> {
-        let status = self.session.replica().ok()?.status();
-        Some(Health {
-            unsent: status.unsent.try_into().unwrap_or(u32::MAX),
-            oldest_unsent_ms: status.oldest_unsent_ms,
-            free_storage: None,
-            app_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        })
     }
 
     /// Sends a body to the exchange as this device, whoever made it. `None`: it or its answer was lost.

@@ -1,7 +1,9 @@
 //! `catalogue`: procedures and categories of the realm, written by the server from its tables.
 
+use super::Document;
 use super::schema::{Field, Kind, Rule, Schema, plain};
-use crate::ids::Class;
+use crate::ids::{Class, RecordId};
+use crate::record::{CatalogueEntry, CatalogueKind};
 
 /// The fields of a record of this class.
 pub static SCHEMA: Schema = Schema {
@@ -11,7 +13,7 @@ pub static SCHEMA: Schema = Schema {
     fields: &[
         Field {
             key: "kind",
-            kind: Kind::OneOf(&["category", "procedure", "channel", "outcome"]),
+            kind: Kind::OneOf(CatalogueKind::CODES),
             rule: Rule::Fixed,
         },
         Field {
@@ -46,3 +48,19 @@ pub static SCHEMA: Schema = Schema {
         },
     ],
 };
+
+/// Every entry that is whole, with its record.
+pub(crate) fn entries(document: &Document) -> impl Iterator<Item = (RecordId, CatalogueEntry)> + '_ {
+    document.records().into_iter().filter_map(|record| {
+        let mut from = document.reading(record)?;
+        let entry = CatalogueEntry {
+            kind: CatalogueKind::from_code(&from.text("kind")?)?,
+            code: from.text("code")?,
+            name_vi: from.text("name_vi")?,
+            name_en: from.text("name_en"),
+            parent: from.text("parent"),
+            valid_to: from.text("valid_to").and_then(|day| day.parse().ok()),
+        };
+        Some((record, entry))
+    })
+}

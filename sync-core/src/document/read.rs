@@ -87,7 +87,7 @@ impl Document {
         }
     }
 
-    fn reading(&self, record: RecordId) -> Option<Reading<'_>> {
+    pub(super) fn reading(&self, record: RecordId) -> Option<Reading<'_>> {
         let object = self.record_object(record)?;
         let (mut winners, mut conflicts) = (BTreeMap::new(), Vec::new());
         for item in self.automerge().map_range(&object, ..) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 
-use super::{Replica, ReplicaError, Result, random};
+use super::{Replica, ReplicaError, Result};
 use crate::document::board;
 use crate::edit::{Edit, EditError, NewAcknowledgement, NewDirective};
 use crate::ids::{Class, RecordId, UnitId};
@@ -92,17 +92,11 @@ impl<S: LocalStore> Replica<S> {
         Ok(pinned)
     }
 
-    /// Issues a draft: it goes to the board as it stands, and never changes again. `id` is the new directive's.
+    /// Issues a draft: it goes to the board as it stands, and never changes again. Gives the directive's id.
     ///
     /// # Errors
     /// [`EditError::NotReady`] when something is missing, in conflict, it was issued before, or what it is about has ended.
-    pub fn issue(
-        &mut self,
-        draft: RecordId,
-        id: RecordId,
-        now_ms: i64,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), S> {
+    pub fn issue(&mut self, draft: RecordId, now_ms: i64, rng: &mut impl CryptoRng) -> Result<RecordId, S> {
         let Some(RowChange::Draft(row)) = self.row(draft)? else {
             return Err(EditError::NoSuchRecord(draft).into());
         };
@@ -118,25 +112,28 @@ impl<S: LocalStore> Replica<S> {
         if earlier.as_ref().is_some_and(ended) {
             return Err(EditError::NotReady(board::RELATES_TO.to_owned()).into());
         }
+        let id = self.fresh_id(now_ms, rng);
         let new = NewDirective::of(&row, id, earlier.as_ref())?;
-        self.edit(&Edit::IssueDirective(Box::new(new)), now_ms, rng)
-            .map(drop)
+        self.edit(&Edit::IssueDirective(Box::new(new)), now_ms, rng)?;
+        Ok(id)
     }
 
-    /// Says how far `unit` has come with one version of a directive. `id` is the new event's. The event names the
-    /// device's last one for this directive, so that none can be left out later unseen.
+    /// Says how far `unit` – which may be left out by who speaks for one – has come with one version of a directive, and
+    /// gives the event's id. The event names the device's last one for this directive, so that none can be left out later
+    /// unseen.
     ///
     /// # Errors
     /// [`ReplicaError`]; nothing was changed.
     pub fn acknowledge(
         &mut self,
         directive: RecordId,
-        unit: UnitId,
+        unit: impl Into<Option<UnitId>>,
         stage: Stage,
         note: Option<String>,
         now_ms: i64,
         rng: &mut impl CryptoRng,
     ) -> Result<RecordId, S> {
+        let unit = self.home(Class::Acks, unit.into())?;
         let missing = EditError::NoSuchRecord(directive);
         let issue = self.directive(directive)?.ok_or(missing)?.issue;
         let device = self.identity.device;
@@ -151,10 +148,7 @@ impl<S: LocalStore> Replica<S> {
             .iter()
             .map(|event| event.digest)
             .find(|digest| !named.contains(digest));
-        let id = RecordId::from_parts(
-            self.corrected(now_ms).unsigned_abs(),
-            u128::from_be_bytes(random(rng)),
-        );
+        let id = self.fresh_id(now_ms, rng);
         let new = NewAcknowledgement {
             id,
             unit,

@@ -14,7 +14,7 @@ use crate::protocol::{
 /// costs little; the others save round trips.
 const FIRST_PAGE_BYTES: u32 = 48 * 1024;
 const PAGE_BYTES: u32 = 512 * 1024;
-/// More rebases than this without a receipt in between, and the next exchange waits for its time.
+/// More rebases than this that leave the outbox as full as it was, and the next exchange waits for its time.
 const REBASES_IN_A_ROW: u32 = 3;
 
 /// Tells the answer of one request from that of another.
@@ -135,12 +135,14 @@ impl<S: LocalStore> Replica<S> {
         let (counts, rebased) = self.take(&response, &sent, state, rng)?;
         self.outbox.in_flight = None;
         self.outbox.cautious = false;
-        self.outbox.rebases = match (counts.confirmed, rebased) {
+        // Each takes something out of the outbox, so that this comes to an end.
+        let settled = counts.confirmed + counts.refused;
+        self.outbox.rebases = match (settled, rebased) {
             (1.., _) => 0,
             (0, true) => self.outbox.rebases + 1,
             (0, false) => self.outbox.rebases,
         };
-        let progress = counts.confirmed > 0 || (rebased && self.outbox.rebases <= REBASES_IN_A_ROW);
+        let progress = settled > 0 || (rebased && self.outbox.rebases <= REBASES_IN_A_ROW);
         let arrivals = !self.arrivals()?.is_empty();
         Ok(Received {
             more: response.more || (progress && self.has_sendable()) || self.heals() || arrivals,

@@ -250,12 +250,13 @@ fn an_answer_without_a_call_is_late() {
 #[test]
 fn health_goes_along_when_it_changed() {
     let mut session = enrolled();
-    let health = |unsent| Health {
-        unsent,
-        ..Health::default()
+    let around = |steps: u64| Surroundings {
+        // What is less than a step is no news.
+        free_bytes: Some(steps * FREE_STEP_BYTES + steps),
+        ..Surroundings::default()
     };
-    let mut sent = |unsent, arrives| {
-        let call = session.next_call(NOW, Some(health(unsent)), &mut rng()).unwrap();
+    let mut sent = |steps, arrives| {
+        let call = session.next_call(NOW, Some(around(steps)), &mut rng()).unwrap();
         let sent = decode_request(&call.body, false).unwrap().health;
         if arrives {
             session
@@ -282,4 +283,8 @@ fn a_vault_is_wiped_when_the_server_says_so_and_has_everything() {
     let step = session.answered(&page(flags), NOW, &mut rng()).unwrap();
     assert!(step.wipe);
     assert!(session.update_needed());
+    assert!(
+        matches!(session.replica_mut(), Err(SessionError::Over)),
+        "what is recorded now would go down with the vault"
+    );
 }

@@ -1,18 +1,19 @@
 //! What can be done on the phone. Each command is a call or two of the façade.
 
+mod words;
+
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand, ValueEnum};
-use langso_mobile::{
-    AssistanceField, AssistanceFilter, NewAssistance, Page, RetractReason, Stage, Vault, VaultError,
-};
-use serde_json::{Value, json};
+use clap::Subcommand;
+use langso_mobile::{AssistanceFilter, Page, Vault, VaultError};
+use serde_json::json;
 
 use super::home::Home;
 use super::http::Server;
 use super::show::{self, Format};
+use words::{AckStage, Fields, Reason, Record, Said};
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
@@ -47,7 +48,7 @@ pub(crate) enum Command {
         #[arg(long)]
         conflicts: bool,
         /// At most so many.
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,
     },
     /// One record.
@@ -82,80 +83,41 @@ pub(crate) enum Command {
         /// The value's id, as `conflicts` prints it.
         value: String,
     },
-    /// Exchange with the server until both have everything.
+    /// What was recorded here and the server did not merge.
+    SetAside,
+    /// What was said to a record, newest first.
+    Remarks {
+        /// The record.
+        id: String,
+    },
+    /// Say something to a record, as an official.
+    Remark {
+        /// The record.
+        id: String,
+        /// What is said.
+        #[arg(value_enum)]
+        kind: Said,
+        /// In words; not needed where it was found right.
+        #[arg(long)]
+        words: Option<String>,
+    },
+    /// Answer a remark.
+    Answer {
+        /// The remark, as `remarks` prints it.
+        id: String,
+        /// In words.
+        words: String,
+    },
+    /// Procedures that may be chosen today.
+    Procedures {
+        /// What is looked for, in the name or the code; accents are optional.
+        #[arg(default_value = "")]
+        search: String,
+    },
+    /// Exchange with the server until both have everything. A phone that was revoked delivers what it has, and is gone.
     Sync,
     /// How things stand.
     Status,
-}
-
-/// An act of help.
-#[derive(Debug, Args)]
-pub(crate) struct Record {
-    /// The hamlet; not needed by who has one.
-    #[arg(long)]
-    unit: Option<String>,
-    #[command(flatten)]
-    fields: Fields,
-}
-
-/// Fields of a record. An empty text clears a field.
-#[derive(Debug, Args)]
-pub(crate) struct Fields {
-    /// Code of the catalogue.
-    #[arg(long)]
-    category: Option<String>,
-    /// National code of the procedure.
-    #[arg(long)]
-    procedure: Option<String>,
-    /// How the help was given (code).
-    #[arg(long)]
-    channel: Option<String>,
-    /// What came of it (code).
-    #[arg(long)]
-    outcome: Option<String>,
-    /// How many people were helped.
-    #[arg(long)]
-    people: Option<u32>,
-    /// How long it took.
-    #[arg(long)]
-    minutes: Option<u32>,
-    /// 1–5.
-    #[arg(long)]
-    satisfaction: Option<u8>,
-    /// The citizen's name.
-    #[arg(long)]
-    citizen_name: Option<String>,
-    /// The citizen's phone number.
-    #[arg(long)]
-    phone: Option<String>,
-    /// The citizen's identity number.
-    #[arg(long)]
-    citizen_id: Option<String>,
-    /// Anything else.
-    #[arg(long)]
-    note: Option<String>,
-    /// When the help was given, UTC milliseconds; now, if it is left out.
-    #[arg(long)]
-    at_ms: Option<i64>,
-}
-
-/// Why a record is taken back.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Reason {
-    Duplicate,
-    Mistake,
-    CitizenRequest,
-    Other,
-}
-
-/// What is said to a directive.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum AckStage {
-    Opened,
-    Acknowledged,
-    Done,
-    Cannot,
 }
 
 impl Command {
@@ -183,16 +145,7 @@ impl Command {
                 Ok(())
             }
             Command::Directives => {
-                let directives = home.open()?.directives()?;
-                let values: Vec<Value> = directives.iter().map(show::directive).collect();
-                let lines = || {
-                    directives
-                        .iter()
-                        .map(show::directive_line)
-                        .collect::<Vec<_>>()
-                        .join("\n")
-                };
-                format.print(&values.into(), lines);
+                format.list(&home.open()?.directives()?, show::directive, show::directive_line);
                 Ok(())
             }
             Command::Ack {
@@ -205,19 +158,25 @@ impl Command {
                 done(true, format)
             }
             Command::Conflicts => {
-                let conflicts = home.open()?.conflicts()?;
-                let values: Vec<Value> = conflicts.iter().map(show::conflict).collect();
-                let lines = || {
-                    conflicts
-                        .iter()
-                        .map(show::conflict_lines)
-                        .collect::<Vec<_>>()
-                        .join("\n")
-                };
-                format.print(&values.into(), lines);
+                format.list(&home.open()?.conflicts()?, show::conflict, show::conflict_lines);
                 Ok(())
             }
             Command::Resolve { id, field, value } => done(home.open()?.resolve(id, field, value)?, format),
+            Command::SetAside => {
+                format.list(&home.open()?.set_aside()?, show::set_aside, show::set_aside_line);
+                Ok(())
+            }
+            Command::Remarks { id } => {
+                format.list(&home.open()?.remarks(id)?, show::remark, show::remark_line);
+                Ok(())
+            }
+            Command::Remark { id, kind, words } => done(home.open()?.remark(id, kind.into(), words)?, format),
+            Command::Answer { id, words } => done(home.open()?.answer(id, words)?, format),
+            Command::Procedures { search } => {
+                let found = home.open()?.procedures(search)?;
+                format.list(&found, show::procedure, show::procedure_line);
+                Ok(())
+            }
             Command::Sync => sync(&home, home.open()?.as_ref(), format),
             Command::Status => {
                 let value = show::status(&home.open()?.status()?);
@@ -241,6 +200,9 @@ fn sync(home: &Home<'_>, vault: &Vault, format: Format) -> anyhow::Result<()> {
     let report = wait(vault.sync(server, None))??;
     let value = show::report(&report);
     format.print(&value, || show::members(&value));
+    if report.total.wiped {
+        home.forget()?;
+    }
     if report.finished {
         Ok(())
     } else {
@@ -272,14 +234,7 @@ fn list(vault: &Vault, in_conflict: Option<bool>, limit: Option<u32>, format: Fo
             break;
         }
     }
-    let values: Vec<Value> = rows.iter().map(show::assistance).collect();
-    let lines = || {
-        rows.iter()
-            .map(show::assistance_line)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    format.print(&values.into(), lines);
+    format.list(&rows, show::assistance, show::assistance_line);
     Ok(())
 }
 
@@ -295,75 +250,4 @@ fn wait<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
         .enable_all()
         .build()?;
     Ok(runtime.block_on(work))
-}
-
-impl Record {
-    fn into_new(self) -> anyhow::Result<NewAssistance> {
-        use anyhow::Context;
-        let fields = self.fields;
-        Ok(NewAssistance {
-            category: fields.category.context("--category is needed")?,
-            channel: fields.channel.unwrap_or_else(|| "tai_nha".to_owned()),
-            outcome: fields.outcome.context("--outcome is needed")?,
-            unit: self.unit,
-            occurred_at_ms: fields.at_ms,
-            procedure: fields.procedure,
-            people: fields.people.unwrap_or(1),
-            minutes: fields.minutes,
-            satisfaction: fields.satisfaction,
-            citizen_name: fields.citizen_name,
-            citizen_phone: fields.phone,
-            citizen_id: fields.citizen_id,
-            note: fields.note,
-        })
-    }
-}
-
-impl Fields {
-    fn into_fields(self) -> Vec<AssistanceField> {
-        let filled = |text: String| (!text.is_empty()).then_some(text);
-        let fields = [
-            self.at_ms.map(|at_ms| AssistanceField::OccurredAt { at_ms }),
-            self.category.map(|code| AssistanceField::Category { code }),
-            self.procedure
-                .map(|code| AssistanceField::Procedure { code: filled(code) }),
-            self.channel.map(|code| AssistanceField::Channel { code }),
-            self.outcome.map(|code| AssistanceField::Outcome { code }),
-            self.people.map(|count| AssistanceField::People { count }),
-            self.minutes
-                .map(|count| AssistanceField::Minutes { count: Some(count) }),
-            self.satisfaction
-                .map(|stars| AssistanceField::Satisfaction { stars: Some(stars) }),
-            self.citizen_name
-                .map(|text| AssistanceField::CitizenName { text: filled(text) }),
-            self.phone
-                .map(|text| AssistanceField::CitizenPhone { text: filled(text) }),
-            self.citizen_id
-                .map(|text| AssistanceField::CitizenId { text: filled(text) }),
-            self.note.map(|text| AssistanceField::Note { text: filled(text) }),
-        ];
-        fields.into_iter().flatten().collect()
-    }
-}
-
-impl From<AckStage> for Stage {
-    fn from(stage: AckStage) -> Self {
-        match stage {
-            AckStage::Opened => Stage::Opened,
-            AckStage::Acknowledged => Stage::Acknowledged,
-            AckStage::Done => Stage::Done,
-            AckStage::Cannot => Stage::Cannot,
-        }
-    }
-}
-
-impl From<Reason> for RetractReason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Duplicate => RetractReason::Duplicate,
-            Reason::Mistake => RetractReason::Mistake,
-            Reason::CitizenRequest => RetractReason::CitizenRequest,
-            Reason::Other => RetractReason::Other,
-        }
-    }
 }

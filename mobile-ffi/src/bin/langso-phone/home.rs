@@ -1,14 +1,14 @@
 //! The directory that is a phone.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use data_encoding::HEXLOWER;
-use langso_mobile::Vault;
+use langso_mobile::{Vault, VaultError};
 
 /// A phone's files.
 #[derive(Debug)]
@@ -54,7 +54,16 @@ impl Home<'_> {
     }
 
     fn key(&self) -> anyhow::Result<Vec<u8>> {
-        let hex = std::fs::read(self.key_file()).context("this phone has no key: enrol it first")?;
+        let hex = match std::fs::read(self.key_file()) {
+            // Never enrolled, or revoked and wiped.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(VaultError::SignInAgain {
+                    code: "not_enrolled".to_owned(),
+                }
+                .into());
+            }
+            read => read.context("the key file")?,
+        };
         HEXLOWER
             .decode(hex.trim_ascii())
             .context("the key file is no key")
@@ -67,6 +76,12 @@ impl Home<'_> {
             .context("this phone knows no server: enrol it first")?
             .trim()
             .to_owned())
+    }
+
+    /// The vault was wiped: what belonged to it goes too, the key first.
+    pub(crate) fn forget(&self) -> anyhow::Result<()> {
+        std::fs::remove_file(self.key_file()).context("the key file")?;
+        std::fs::remove_file(self.server_file()).context("the server file")
     }
 
     /// Remembers the server's address.

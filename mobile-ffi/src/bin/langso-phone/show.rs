@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use langso_mobile::{Assistance, Conflict, Delivery, Directive, RetractReason, Status, SyncReport};
+use langso_mobile::{
+    Assistance, CatalogueEntry, Conflict, Delivery, Directive, Remark, RetractReason, SetAside, Status,
+    SyncReport,
+};
 use serde_json::{Value, json};
 
 /// How it is printed.
@@ -22,6 +25,17 @@ impl Format {
             Format::Text => text(),
         };
         drop(writeln!(std::io::stdout(), "{line}"));
+    }
+
+    /// Prints a list: an array, or a line each.
+    pub(crate) fn list<T>(self, items: &[T], value: impl Fn(&T) -> Value, line: impl Fn(&T) -> String) {
+        if items.is_empty() && self == Format::Text {
+            return;
+        }
+        let values: Vec<Value> = items.iter().map(value).collect();
+        self.print(&values.into(), || {
+            items.iter().map(line).collect::<Vec<_>>().join("\n")
+        });
     }
 }
 
@@ -122,6 +136,51 @@ pub(crate) fn directive_line(directive: &Directive) -> String {
         directive.text.title,
         word(directive.due),
     )
+}
+
+pub(crate) fn set_aside(aside: &SetAside) -> Value {
+    json!({
+        "record": aside.record,
+        "unit": aside.unit,
+        "made_at_ms": aside.made_at_ms,
+        "code": aside.code,
+        "discarded": aside.discarded,
+    })
+}
+
+pub(crate) fn set_aside_line(aside: &SetAside) -> String {
+    let decided = aside.discarded.as_deref().unwrap_or("nobody has decided");
+    format!("{}  {}  {decided}", aside.record, aside.code)
+}
+
+pub(crate) fn remark(remark: &Remark) -> Value {
+    json!({
+        "id": remark.id,
+        "record": remark.record,
+        "kind": word(remark.kind),
+        "answers": remark.answers,
+        "words": remark.words,
+        "by": remark.by,
+        "at_ms": remark.at_ms,
+    })
+}
+
+pub(crate) fn remark_line(remark: &Remark) -> String {
+    let words = remark.words.as_deref().unwrap_or("–");
+    format!("{}  {}  {words}", remark.id, word(remark.kind))
+}
+
+pub(crate) fn procedure(entry: &CatalogueEntry) -> Value {
+    json!({
+        "code": entry.code,
+        "name": entry.name,
+        "name_en": entry.name_en,
+        "category": entry.category,
+    })
+}
+
+pub(crate) fn procedure_line(entry: &CatalogueEntry) -> String {
+    format!("{}  {}", entry.code, entry.name)
 }
 
 /// A plain enum's name in lower case.

@@ -116,7 +116,7 @@ async fn shown(
     };
     let page = CataloguePage {
         frame: visitor.frame("way-catalogue", "/catalogue"),
-        kinds: KINDS.map(kind).into(),
+        kinds: KINDS.iter().copied().map(kind).collect(),
         imports: visitor.realm(Action::ManageUnits).is_ok(),
         csv,
         said,

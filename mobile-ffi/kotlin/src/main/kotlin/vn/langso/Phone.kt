@@ -102,6 +102,15 @@ class Phone private constructor(
     suspend fun resolve(conflict: Conflict, value: ConflictValue): Boolean =
         work { resolve(conflict.record, conflict.field, value.id) }
 
+    /**
+     * Procedures that may be chosen today and answer [search], the best first. Accents are optional: `ho so` finds
+     * *Hồ sơ*; an empty search finds all.
+     */
+    suspend fun procedures(search: String = ""): List<CatalogueEntry> = work { procedures(search) }
+
+    /** Every entry of a kind that may be chosen today, by name. */
+    suspend fun catalogue(kind: CatalogueKind): List<CatalogueEntry> = work { catalogue(kind) }
+
     /** Directives, the most pressing first. */
     suspend fun directives(): List<Directive> = work { directives() }
 

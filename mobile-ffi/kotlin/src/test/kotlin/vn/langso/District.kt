@@ -14,6 +14,9 @@ class District : AutoCloseable {
         val units = data.resolve("units.csv")
         Files.writeString(units, "code,parent_code,level,name\n1,,commune,Xã Một\n1.1,1,hamlet,Thôn Một\n")
         langso("units", "import", units.toString())
+        val catalogue = data.resolve("catalogue.csv")
+        Files.writeString(catalogue, "kind,code,name_vi\nprocedure,1.004194,Đăng ký tạm trú\nprocedure,2.000815,Nộp hồ sơ\n")
+        langso("catalogue", "import", catalogue.toString())
         langso("account", "add", "--username", "truong-thon", "--name", "Trưởng thôn", "--role", "member", "--unit", "1.1")
         process = ProcessBuilder("$target/langso", "serve", "--data", dir(), "--listen", "127.0.0.1:0")
             .redirectError(ProcessBuilder.Redirect.DISCARD)
@@ -32,6 +35,17 @@ class District : AutoCloseable {
         check(running.waitFor() == 0) { "${arguments.toList()}: $printed" }
         return printed
     }
+
+    /** Revokes a phone. */
+    fun revoke(device: String) {
+        langso("device", "revoke", device)
+    }
+
+    /** What a phone delivered and an official has to decide on, a JSON object a batch. */
+    fun quarantine(device: String): List<String> = langso("quarantine", "list").lines().filter { device in it }
+
+    /** What is on disk of a phone's vault. */
+    fun files(name: String): List<String> = data.toFile().list().orEmpty().filter { it.startsWith(name) }
 
     /** A path for a phone's vault. */
     fun vault(name: String): String = data.resolve(name).toString()

@@ -20,4 +20,6 @@ fun main(arguments: Array<String>) = runBlocking {
         println(phone.record(help("Nguyễn Văn $n")))
         System.out.flush()
     }
+    // It is always alive when it is killed, wherever it has got to.
+    check(readlnOrNull() == null) { "nobody was to live so long" }
 }

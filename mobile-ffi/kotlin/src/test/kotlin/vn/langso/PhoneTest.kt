@@ -39,6 +39,10 @@ class PhoneTest {
 
     private fun transport() = HttpTransport(district.url)
 
+    private companion object {
+        const val SIGKILL = 9
+    }
+
     private suspend fun Phone.all() = assistances(page = Page(limit = 1000u)).items
 
     @Test
@@ -52,6 +56,7 @@ class PhoneTest {
         ).redirectError(ProcessBuilder.Redirect.INHERIT).start()
         val safe = evening.inputReader().lineSequence().take(20).toList()
         evening.destroyForcibly().waitFor(30, TimeUnit.SECONDS)
+        assertEquals(128 + SIGKILL, evening.exitValue())
         assertEquals(20, safe.size)
 
         Phone.open(district.vault("evening"), KEY).use { phone ->
@@ -119,6 +124,33 @@ class PhoneTest {
             delay(50)
             sync.cancelAndJoin()
             assertEquals(1u, phone.sync(transport()).total.confirmed)
+        }
+    }
+
+    @Test
+    fun `a phone that was revoked delivers what it has and is empty`() = runBlocking {
+        val phone = enrolled("revoked")
+        repeat(5) { phone.record(help("Nguyễn Văn $it")) }
+        val wiped = async { phone.changes.first { it == Change.WIPED } }
+        val device = phone.status().device!!
+        district.revoke(device)
+
+        val report = phone.sync(transport())
+        assertTrue(report.finished && report.total.wiped)
+        assertEquals(5u, report.total.refused)
+        assertTrue(district.quarantine(device).single().contains("\"changes\":5"), "an official decides")
+        assertEquals(Change.WIPED, wiped.await())
+        assertEquals(emptyList<String>(), district.files("revoked"))
+        val closed = assertThrows<VaultException.Other> { phone.record(help("Lê Thị Hoa")) }
+        assertEquals("vault_closed", closed.code)
+        phone.close()
+    }
+
+    @Test
+    fun `a procedure is found without its accents`() = runBlocking {
+        enrolled("form").use { phone ->
+            assertEquals(listOf("2.000815"), phone.procedures("ho so").map { it.code })
+            assertEquals(2, phone.procedures().size)
         }
     }
 

@@ -6,121 +6,15 @@
     reason = "a test that panics has said what it has to say"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod district;
+mod documents;
 
-use langso_server::accounts::{add_codes, add_teams};
-use langso_server::app::App;
-use langso_server::audit::By;
-use langso_server::clock::{Clock, random_bits};
-use langso_server::config::Config;
-use langso_server::policy::console;
-use langso_server::serve::serve;
-use langso_server::units;
-use serde_json::Value;
-use sync_core::ids::UnitId;
+use std::path::Path;
+use std::process::Command;
 
-struct District {
-    url: String,
-    codes: Vec<String>,
-    dir: tempfile::TempDir,
-    _runtime: tokio::runtime::Runtime,
-}
+use serde_json::{Value, json};
 
-impl District {
-    fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let config = Config {
-            data: dir.path().join("district"),
-            ..Config::default()
-        };
-        let app = App::open(config, Clock::system()).unwrap();
-        let rows = units::parse(
-            "code,parent_code,level,name\n1,,commune,Xã Một\n1.1,1,hamlet,Thôn Một\n".as_bytes(),
-        );
-        let rows = rows.unwrap();
-        let fresh = || UnitId::from_parts(1, random_bits());
-        app.store()
-            .write_blocking(move |tx| {
-                let (permit, by) = (console([]), By::console(0));
-                units::import(tx, &permit, &by, &rows, jiff::civil::date(2020, 1, 1), fresh)
-            })
-            .unwrap();
-        let team = add_teams(app.store()).unwrap().remove(0);
-        let codes = add_codes(app.store(), team.account, 2).unwrap();
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(serve(listener, app, std::future::pending()));
-        Self {
-            url,
-            codes,
-            dir,
-            _runtime: runtime,
-        }
-    }
-
-    fn phone(&self, name: &str, code: usize) -> Phone {
-        let phone = Phone(self.dir.path().join(name));
-        let output = phone.run(&["enrol", &self.url, &self.codes[code]]);
-        assert!(output.status.success(), "{output:?}");
-        phone
-    }
-}
-
-struct Phone(PathBuf);
-
-impl Phone {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_langso-phone"));
-        command.arg("--home").arg(&self.0).arg("--json").args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// The exit code, and the code that the error names.
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.run(arguments);
-        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
-        (
-            output.status.code().unwrap(),
-            error["code"].as_str().unwrap().to_owned(),
-        )
-    }
-
-    fn record(&self, name: &str) -> String {
-        let recorded = self.json(&[
-            "record",
-            "--category",
-            "dich_vu_cong",
-            "--procedure",
-            "1.004194",
-            "--citizen-name",
-            name,
-            "--phone",
-            "0912345678",
-            "--outcome",
-            "hoan_thanh",
-            "--note",
-            "hẹn thứ sáu",
-        ]);
-        recorded["id"].as_str().unwrap().to_owned()
-    }
-}
+use district::{District, Phone};
 
 #[test]
 fn a_district_can_be_scripted() {
@@ -143,7 +37,7 @@ fn a_district_can_be_scripted() {
     let conflicts = deputy.json(&["conflicts"]);
     let value = &conflicts[0]["values"][1]["id"];
     deputy.json(&["resolve", &id, "note", value.as_str().unwrap()]);
-    assert_eq!(deputy.json(&["conflicts"]), serde_json::json!([]));
+    assert_eq!(deputy.json(&["conflicts"]), json!([]));
     deputy.json(&["retract", &id, "--reason", "citizen_request"]);
     deputy.json(&["sync"]);
     head.json(&["sync"]);
@@ -158,7 +52,7 @@ fn a_district_can_be_scripted() {
 fn exit_codes_tell_a_script_what_to_do() {
     let district = District::start();
     let stranger = Phone(district.dir.path().join("stranger"));
-    assert_eq!(stranger.run(&["status"]).status.code(), Some(1));
+    assert_eq!(stranger.fails(&["status"]), (3, "not_enrolled".to_owned()));
     assert_eq!(stranger.run(&["frobnicate"]).status.code(), Some(2));
     let refused = stranger.fails(&["enrol", &district.url, "NO-SUCH-CODE"]);
     assert_eq!(refused, (3, "code_unknown".to_owned()));
@@ -173,6 +67,94 @@ fn exit_codes_tell_a_script_what_to_do() {
     );
     std::fs::write(head.0.join("key"), "00".repeat(32)).unwrap();
     assert_eq!(head.fails(&["status"]), (7, "store_wrong_key".to_owned()));
+}
+
+#[test]
+fn a_remark_is_made_and_answered_and_a_procedure_found() {
+    let district = District::start();
+    district.publish("kind,code,name_vi\nprocedure,1.004194,Đăng ký tạm trú\nprocedure,2.000815,Nộp hồ sơ\n");
+    let head = district.phone("head", 0);
+    let official = district.official("official");
+    let id = head.record("Lê Thị Hoa");
+    head.json(&["sync"]);
+    official.json(&["sync"]);
+    let asked = official.json(&["remark", &id, "question", "--words", "Hồ sơ nào?"]);
+    assert_eq!(asked["changed"], true);
+    official.json(&["sync"]);
+    head.json(&["sync"]);
+    let remarks = head.json(&["remarks", &id]);
+    assert_eq!(
+        (&remarks[0]["kind"], &remarks[0]["words"]),
+        (&json!("question"), &json!("Hồ sơ nào?"))
+    );
+    let question = remarks[0]["id"].as_str().unwrap();
+    assert_eq!(head.json(&["answer", question, "Thẻ bảo hiểm"])["changed"], true);
+    head.json(&["sync"]);
+    official.json(&["sync"]);
+    let answers = official.json(&["remarks", &id]);
+    assert!(
+        answers
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|remark| { remark["answers"] == *question && remark["words"] == "Thẻ bảo hiểm" }),
+        "{answers}"
+    );
+    let nobody = head.fails(&["answer", "01JF0000000000000000000000", "?"]);
+    assert_eq!(nobody, (6, "no_such_record".to_owned()));
+
+    let found = head.json(&["procedures", "ho so"]);
+    assert_eq!(
+        (found.as_array().unwrap().len(), &found[0]["code"]),
+        (1, &json!("2.000815"))
+    );
+    assert_eq!(head.json(&["procedures"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_the_server_did_not_merge_is_set_aside_and_listed() {
+    let district = District::start();
+    let head = district.phone("head", 0);
+    assert_eq!(head.json(&["set-aside"]), json!([]));
+    district.suspend();
+    let id = head.record("Lê Thị Hoa");
+    let report = head.json(&["sync"]);
+    assert_eq!((&report["refused"], &report["wiped"]), (&json!(1), &json!(false)));
+    let aside = head.json(&["set-aside"]);
+    assert_eq!(
+        (&aside[0]["record"], &aside[0]["discarded"]),
+        (&json!(id), &Value::Null)
+    );
+    assert!(aside[0]["code"].is_string());
+    let status = head.json(&["status"]);
+    assert_eq!((&status["pending"], &status["refused"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_phone_that_was_revoked_delivers_and_is_gone() {
+    let district = District::start();
+    let head = district.phone("head", 0);
+    head.record("Lê Thị Hoa");
+    district.revoke(head.json(&["status"])["device"].as_str().unwrap());
+    let report = head.json(&["sync"]);
+    assert_eq!(
+        (&report["wiped"], &report["refused"], &report["finished"]),
+        (&json!(true), &json!(1), &json!(true))
+    );
+    let left: Vec<_> = std::fs::read_dir(&head.0).unwrap().collect();
+    assert!(left.is_empty(), "the key goes with the vault: {left:?}");
+    assert_eq!(head.fails(&["list"]), (3, "not_enrolled".to_owned()));
+    // The directory is a new phone for who has a new code.
+    assert!(
+        head.run(&["enrol", &district.url, &district.codes[1]])
+            .status
+            .success()
+    );
+    assert_eq!(
+        head.json(&["list"]),
+        json!([]),
+        "what an official has not decided is not here"
+    );
 }
 
 #[test]
