@@ -284,9 +284,7 @@ impl<S: LocalStore> Session<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<Call, S> {
         let nonce = self.nonce.take();
-        let status = self.replica()?.status();
-        let health = around.map(|around| health(&status, around));
-        let news = health.filter(|health| self.health.as_ref() != Some(health));
+        let told = self.health.clone();
         let token = self.credentials.access_token.clone();
         let Credentials { key, enrolment, .. } = &self.credentials;
         let shown = enrolment
@@ -300,8 +298,13 @@ impl<S: LocalStore> Session<S> {
             return Ok(Call::json("/v1/token", &request));
         };
         replica.acknowledge_arrivals(now_ms, rng)?;
-        let exchange = replica.next_request(now_ms, news.clone())?;
-        self.health = news.or(self.health.take());
+        let mut news = None;
+        let exchange = replica.next_request_telling(now_ms, |after| {
+            let health = around.map(|around| health(after, around));
+            news = health.filter(|health| told.as_ref() != Some(health));
+            news.clone()
+        })?;
+        self.health = news.or(told);
         self.on_its_way = Some(OnItsWay::Sync(exchange.id));
         Ok(Call::exchange(exchange.body, &token))
     }

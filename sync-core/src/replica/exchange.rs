@@ -3,7 +3,7 @@
 use rand_core::CryptoRng;
 
 use super::outbox::SentBatch;
-use super::{Replica, ReplicaError, Result};
+use super::{Replica, ReplicaError, Result, Status};
 use crate::ids::Month;
 use crate::local_store::{LocalStore, SyncState};
 use crate::protocol::{
@@ -55,7 +55,17 @@ impl<S: LocalStore> Replica<S> {
     /// # Errors
     /// [`ReplicaError`] when the store fails or a document with pending changes does not load.
     pub fn next_request(&mut self, now_ms: i64, health: Option<Health>) -> Result<Exchange, S> {
+        self.next_request_telling(now_ms, |_| health)
+    }
+
+    /// The same; what is told of the phone follows from how it will stand once the push has arrived.
+    pub(crate) fn next_request_telling(
+        &mut self,
+        now_ms: i64,
+        tell: impl FnOnce(&Status) -> Option<Health>,
+    ) -> Result<Exchange, S> {
         let (push, sent): (Vec<_>, Vec<SentBatch>) = self.batches()?.into_iter().unzip();
+        let health = tell(&self.status_after(&sent));
         let settled = self.is_settled();
         let heal = self.heal_questions(settled)?;
         self.outbox.asked = heal.len();
@@ -83,6 +93,20 @@ impl<S: LocalStore> Replica<S> {
             id: ExchangeId(self.outbox.exchanges),
             body: encode_request(&request),
         })
+    }
+
+    /// How things stand once these batches have arrived.
+    fn status_after(&self, sent: &[SentBatch]) -> Status {
+        let mut status = self.status();
+        let carried = sent
+            .iter()
+            .filter(|batch| !batch.offered)
+            .map(|batch| batch.changes.len());
+        status.unsent = status.unsent.saturating_sub(carried.sum());
+        if status.unsent == 0 {
+            status.oldest_unsent_ms = None;
+        }
+        status
     }
 
     /// Nothing is on its way in either direction: both sides should hold the same.

@@ -3,7 +3,8 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ids::{AccountId, DeviceId, RealmId};
+use crate::edit::{Edit, NewAssistance, Personal};
+use crate::ids::{AccountId, DeviceId, RealmId, RecordId, UnitId};
 use crate::local_store::MemoryStore;
 use crate::protocol::{Epoch, EpochInfo, Flags, SyncResponse, decode_request, encode_response};
 use crate::signature::{EnrolmentStatement, PublicKey};
@@ -269,6 +270,40 @@ fn health_goes_along_when_it_changed() {
     };
     let told = [(1, true), (1, true), (2, false), (2, true), (2, true)].map(|(n, arrives)| sent(n, arrives));
     assert_eq!(told, [true, false, true, true, false]);
+}
+
+#[test]
+fn what_the_push_carries_is_not_told_as_unsent() {
+    let mut session = enrolled();
+    let new = NewAssistance {
+        id: RecordId::from_parts(1, 1),
+        unit: UnitId::from_parts(1, 1),
+        occurred_at_ms: NOW,
+        category: "dich_vu_cong".into(),
+        procedure: None,
+        channel: "tai_nha".into(),
+        outcome: "hoan_thanh".into(),
+        people: 1,
+        minutes: None,
+        satisfaction: None,
+        personal: Personal::default(),
+    };
+    let log = Edit::LogAssistance(Box::new(new));
+    session
+        .replica_mut()
+        .unwrap()
+        .edit(&log, NOW, &mut rng())
+        .unwrap();
+    assert_eq!(session.replica().unwrap().status().unsent, 1);
+    let call = session
+        .next_call(NOW, Some(Surroundings::default()), &mut rng())
+        .unwrap();
+    // A body is compressed where that makes it smaller.
+    let request = decode_request(&call.body, true).or_else(|_| decode_request(&call.body, false));
+    let request = request.unwrap();
+    assert_eq!(request.push.len(), 1);
+    let health = request.health.unwrap();
+    assert_eq!((health.unsent, health.oldest_unsent_ms), (0, None));
 }
 
 #[test]
