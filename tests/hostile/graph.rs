@@ -49,6 +49,14 @@ fn a_predecessor_that_is_no_operation_is_rejected() {
     }
 }
 
+/// Else one phone could pile up values under one field, and all the others go through them at every reading.
+#[test]
+fn a_value_that_leaves_standing_what_its_author_saw_is_rejected() {
+    is_refused(rejected("preds"), |village| {
+        vec![amends(village, |object| Op::put_text(object, "outcome", "?")).cast()]
+    });
+}
+
 /// It applies on the server, which holds both, and would break a phone that holds only what it stands on.
 #[test]
 fn a_record_that_was_made_beside_it_is_rejected() {

@@ -288,6 +288,11 @@ impl Reader<'_> {
             (None, Gate::Device { .. }) => self.judge_delete(key, keeps_winner)?,
             (_, Gate::Log) => {}
         }
+        // A put of ours takes the place of all that its author saw: what nobody replaces would pile up, and every later
+        // reading of the field goes through the pile.
+        if value.is_some() && preds.len() != visible.len() {
+            return Err(Refusal::Rejected("preds"));
+        }
         let settles = differ(&visible)
             && value.as_ref().map_or(keeps_winner, |value| {
                 visible.iter().any(|(_, other)| other == value)
