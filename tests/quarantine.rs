@@ -4,6 +4,7 @@ use langso_server::audit::By;
 use langso_server::exchange::decide::DecideError;
 use langso_server::policy::{Permit, Write, console};
 use langso_server::quarantine::{self, Discard, Parked};
+use rusqlite::Transaction;
 use sync_core::edit::AssistanceField;
 use sync_core::protocol::{Item, Receipt, decode_request, encode_request};
 
@@ -93,6 +94,50 @@ fn a_released_batch_is_merged_once_and_opens_for_those_who_read() {
     head.restart();
     assert_eq!(head.rows(), official.rows());
     assert!(world.verify().problems.is_empty());
+}
+
+#[test]
+fn what_has_no_room_in_quarantine_stays_in_the_outbox_until_there_is_some() {
+    let mut world = World::new(146);
+    let hamlet = World::hamlet(1);
+    let mut head = world.member(hamlet);
+    head.log(hamlet, world.now_ms);
+    head.sync(&mut world);
+    // Its share is taken by something else that waits.
+    let device = head.replica().identity().device;
+    let fill = move |tx: &Transaction<'_>| {
+        tx.execute(
+            "INSERT INTO quarantine (digest, device, account, document, received_at, verdict, reason, batch)
+             VALUES (x'00', ?, x'00', 'x', 0, 'rejected', 'x', zeroblob(4194304))",
+            [device.to_bytes()],
+        )
+    };
+    world.server().store.write_blocking(fill).unwrap();
+    let late = head.log(hamlet, world.now_ms + 1);
+    head.access.set.write.clear();
+    head.sync(&mut world);
+    let parked = |world: &World| -> i64 {
+        let sql = "SELECT count(*) FROM quarantine WHERE reason = 'not_permitted'";
+        let store = &world.server().store;
+        store
+            .read_blocking(|conn| conn.query_row(sql, [], |row| row.get(0)))
+            .unwrap()
+    };
+    assert_eq!(parked(&world), 0);
+    assert!(head.aside().is_empty(), "nobody says that it was taken");
+    assert_eq!(head.unsent(), 1, "and so it is still to be sent");
+
+    // Somebody decided: there is room.
+    let decide = |tx: &Transaction<'_>| tx.execute("UPDATE quarantine SET outcome = 'discarded'", []);
+    world.server().store.write_blocking(decide).unwrap();
+    head.sync(&mut world);
+    let aside = head.aside();
+    assert_eq!(aside.iter().map(|aside| aside.record).collect::<Vec<_>>(), [late]);
+    assert!(
+        waiting(&world)
+            .iter()
+            .any(|parked| parked.reason == "not_permitted")
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::documents::{Documents, Held};
 use crate::exchange::index::Advance;
 use crate::log::{self, Append, AppendError};
 use crate::policy::Access;
-use crate::quarantine::{self, Decision, Kept};
+use crate::quarantine::{self, Decision, Kept, Room};
 use crate::rows;
 use crate::search::{self, Blinder};
 use crate::store::{Store, WriteError, is_full};
@@ -111,8 +111,6 @@ type HeldDocuments = BTreeMap<DocumentId, Held>;
 #[derive(Debug, Default)]
 struct Judged {
     verdicts: Vec<Verdict>,
-    /// Refused bytes to be kept.
-    kept: Vec<Kept>,
 }
 
 /// What judging said about one batch.
@@ -120,6 +118,8 @@ struct Judged {
 enum Verdict {
     /// Nothing is to be written for it.
     Answer(Receipt),
+    /// Its bytes are to be kept: what it is answered is true once they are.
+    Park(Receipt, Box<Kept>),
     /// A plan, and the rows that follow.
     Write(Box<Append>, Vec<RowChange>),
 }
@@ -198,19 +198,25 @@ async fn write(
         Way::Released { id, by } if judged.verdicts.iter().all(Verdict::is_in) => Some((*id, by.clone())),
         Way::Released { .. } | Way::Delivered => None,
     };
-    let writes = judged
-        .verdicts
-        .iter()
-        .any(|verdict| matches!(verdict, Verdict::Write(..)));
-    if !writes && judged.kept.is_empty() && release.is_none() {
+    if release.is_none() && judged.verdicts.iter().all(Verdict::is_answer) {
         return Ok(judged.answers());
     }
     let job = move |tx: &Transaction<'_>| {
         let mut delivered = Delivered::default();
-        quarantine::keep(tx, &judged.kept, now_ms)?;
         for verdict in judged.verdicts {
             match verdict {
                 Verdict::Answer(receipt) => delivered.receipts.push(receipt),
+                Verdict::Park(receipt, kept) => {
+                    delivered
+                        .receipts
+                        .push(match quarantine::keep(tx, &kept, now_ms)? {
+                            Room::Kept => receipt,
+                            Room::Full => Receipt::Rejected {
+                                code: "quarantine_full".to_owned(),
+                                retry: true,
+                            },
+                        });
+                }
                 Verdict::Write(plan, changes) => {
                     let appended = log::append(tx, &plan)?;
                     rows::put(tx, appended.advance.row, &changes)?;
@@ -251,7 +257,16 @@ impl Verdict {
                 | Receipt::ActorFork { .. }
                 | Receipt::Quarantined { .. }
                 | Receipt::Rejected { .. },
-            ) => false,
+            )
+            | Verdict::Park(..) => false,
+        }
+    }
+
+    /// Whether nothing is to be written for the batch.
+    fn is_answer(&self) -> bool {
+        match self {
+            Verdict::Answer(_) => true,
+            Verdict::Park(..) | Verdict::Write(..) => false,
         }
     }
 }
@@ -260,7 +275,7 @@ impl Judged {
     fn answers(self) -> Delivered {
         let receipts = self.verdicts.into_iter().filter_map(|verdict| match verdict {
             Verdict::Answer(receipt) => Some(receipt),
-            Verdict::Write(..) => None,
+            Verdict::Park(..) | Verdict::Write(..) => None,
         });
         Delivered {
             receipts: receipts.collect(),

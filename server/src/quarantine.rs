@@ -129,47 +129,62 @@ impl Kept {
     }
 }
 
-/// Keeps refused batches.
+/// Whether a refused batch is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It is, now or already.
+    Kept,
+    /// What waits of its device leaves no room: the phone has to keep it until somebody has decided.
+    Full,
+}
+
+/// Keeps a refused batch.
 ///
 /// # Errors
 /// The store's.
-pub fn keep(tx: &Transaction<'_>, refused: &[Kept], now_ms: i64) -> rusqlite::Result<()> {
-    for kept in refused {
-        let bytes = minicbor::to_vec(&kept.batch).unwrap_or_default();
-        let used: Option<i64> = tx
-            .prepare_cached("SELECT sum(length(batch)) FROM quarantine WHERE device = ?")?
-            .query_row([kept.device.to_bytes()], |row| row.get(0))
-            .optional()?
-            .flatten();
-        if used.unwrap_or(0) + bytes.len() as i64 > DEVICE_BYTES {
-            tracing::warn!(device = %kept.device, "quarantine share is full; a refused batch was not kept");
-            continue;
-        }
-        let added = tx
-            .prepare_cached(
-                "INSERT OR IGNORE INTO quarantine
-                   (digest, device, account, document, received_at, verdict, reason, batch, keys, joins)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                kept.digest,
-                kept.device.to_bytes(),
-                kept.batch.account.to_bytes(),
-                kept.batch.document.to_string(),
-                now_ms,
-                kept.verdict,
-                kept.reason,
-                bytes,
-                kept.keys,
-                kept.joins,
-            ])?;
-        let id = tx.last_insert_rowid();
-        for chunk in kept.batch.changes.iter().filter(|_| added == 1) {
-            tx.prepare_cached("INSERT OR IGNORE INTO quarantine_change (hash, quarantine) VALUES (?, ?)")?
-                .execute(params![chunk_hash(chunk), id])?;
-        }
+pub fn keep(tx: &Transaction<'_>, kept: &Kept, now_ms: i64) -> rusqlite::Result<Room> {
+    let bytes = minicbor::to_vec(&kept.batch).unwrap_or_default();
+    if !has_room(tx, kept, bytes.len())? {
+        tracing::warn!(device = %kept.device, "quarantine share is full; a refused batch was sent back");
+        return Ok(Room::Full);
     }
-    Ok(())
+    let added = tx
+        .prepare_cached(
+            "INSERT OR IGNORE INTO quarantine
+               (digest, device, account, document, received_at, verdict, reason, batch, keys, joins)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            kept.digest,
+            kept.device.to_bytes(),
+            kept.batch.account.to_bytes(),
+            kept.batch.document.to_string(),
+            now_ms,
+            kept.verdict,
+            kept.reason,
+            bytes,
+            kept.keys,
+            kept.joins,
+        ])?;
+    let id = tx.last_insert_rowid();
+    for chunk in kept.batch.changes.iter().filter(|_| added == 1) {
+        tx.prepare_cached("INSERT OR IGNORE INTO quarantine_change (hash, quarantine) VALUES (?, ?)")?
+            .execute(params![chunk_hash(chunk), id])?;
+    }
+    Ok(Room::Kept)
+}
+
+/// Whether a batch is here already, or fits beside what waits of its device. What was decided takes nobody's room.
+fn has_room(tx: &Transaction<'_>, kept: &Kept, bytes: usize) -> rusqlite::Result<bool> {
+    let known = tx
+        .prepare_cached("SELECT 1 FROM quarantine WHERE digest = ?")?
+        .exists([kept.digest])?;
+    let used: i64 = tx
+        .prepare_cached(
+            "SELECT coalesce(sum(length(batch)), 0) FROM quarantine WHERE device = ? AND outcome IS NULL",
+        )?
+        .query_row([kept.device.to_bytes()], |row| row.get(0))?;
+    Ok(known || used.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX)) <= DEVICE_BYTES)
 }
 
 /// What these very bytes of this device were answered before, unless they were let in or never meant to be.

@@ -71,11 +71,14 @@ pub(super) fn judge(
             Err(refused) => {
                 let (receipt, joins) = refused.answer();
                 refused_now.extend(batch.changes.iter().map(|chunk| ChangeHash(chunk_hash(chunk))));
-                if matches!(way, Way::Delivered) {
-                    let kept = Kept::of(sender.device, batch, &receipt, joins, &ingest.master);
-                    judged.kept.extend(kept);
+                let kept = match way {
+                    Way::Delivered => Kept::of(sender.device, batch, &receipt, joins, &ingest.master),
+                    Way::Released { .. } => None,
+                };
+                match kept {
+                    Some(kept) => Verdict::Park(receipt, Box::new(kept)),
+                    None => Verdict::Answer(receipt),
                 }
-                Verdict::Answer(receipt)
             }
         });
     }
