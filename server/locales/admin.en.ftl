@@ -192,6 +192,7 @@ kind-outcome = Outcomes
 
 units-on = The tree on
 units-look = Show
+units-see = See the unit
 units-today = Today
 units-none = There were no units on that day.
 units-turns = Days on which units changed

@@ -179,6 +179,7 @@ kind-outcome = Kết quả
 
 units-on = Đơn vị vào ngày
 units-look = Xem
+units-see = Xem đơn vị
 units-today = Hôm nay
 units-none = Ngày đó chưa có đơn vị nào.
 units-turns = Những ngày có thay đổi

@@ -295,22 +295,25 @@ for (const role of ["leader", "admin", "official"]) {
       if (await link.count()) paths.push(await link.getAttribute("href"));
     }
     if (role === "official") paths.push("/directives/new");
+    const problems = [];
     for (const [at, path] of paths.entries()) {
       for (const [theme, width] of [["light", 1280], ["dark", 1280], ["light", 360]]) {
         await page.setViewportSize({ width, height: 900 });
         await page.emulateMedia({ colorScheme: theme });
         const answer = await page.goto(`${district.url}${path}`);
-        assert.equal(answer.status(), 200, path);
+        if (answer.status() !== 200) problems.push(`${path}: ${answer.status()}`);
         const name = at < 20 ? path.replace(/\/[0-9A-Z]{26}$/, "/one").replaceAll("/", "-") : at;
         await page.screenshot({ path: `${shots}${role}${name}-${theme}-${width}.png`, fullPage: true });
         const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(wide <= width, `${path} is ${wide} px wide on a screen of ${width}`);
+        if (wide > width) problems.push(`${path} is ${wide} px wide on a screen of ${width}`);
         await page.evaluate(axe);
         const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
         const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-        const told = serious.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html).join(" | ")}`);
-        assert.deepEqual(told, [], `${path} ${theme} ${width}`);
+        for (const { id, nodes } of serious) {
+          problems.push(`${path} ${theme} ${width}: ${id}: ${nodes.slice(0, 3).map(({ html }) => html).join(" | ")}`);
+        }
       }
     }
+    assert.deepEqual(problems, []);
   });
 }
