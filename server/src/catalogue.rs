@@ -6,6 +6,8 @@
 //! says something else is another record of the document; of several with one kind and code the one made last counts.
 //! What is in no line stays as it is. All of a file or nothing.
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::io::Read;
 
@@ -16,6 +18,8 @@ use sync_core::document::schema::Schema;
 use sync_core::ids::{Class, RecordId};
 use sync_core::record::{CatalogueKind, Scalar};
 use unicode_normalization::UnicodeNormalization;
+
+pub use names::Names;
 
 use crate::audit::{self, Act, By, Change};
 use crate::clock::day_of;

@@ -62,6 +62,16 @@ pub fn format(locale: Locale, key: &str, args: &FluentArgs<'_>) -> String {
         .into_owned()
 }
 
+/// A code of a kind in words, where a catalogue knows it; as it is otherwise.
+pub fn named(locale: Locale, kind: &str, code: &str) -> String {
+    let key = format!("{kind}-{}", code.replace('_', "-"));
+    if has(locale, &key) {
+        text(locale, &key)
+    } else {
+        code.to_owned()
+    }
+}
+
 /// Whether a catalogue has a message.
 pub fn has(locale: Locale, key: &str) -> bool {
     bundle(locale).has_message(key)

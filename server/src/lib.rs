@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod charts;
 pub mod clock;
 pub mod commands;
+pub mod completeness;
 pub mod config;
 pub mod demo;
 pub mod devices;

@@ -15,11 +15,12 @@ use sync_core::ids::{RecordId, UnitId};
 use crate::aggregates::{self, Days, Kind, Sums};
 use crate::audit;
 use crate::clock::{day_of, midnight_ms};
+use crate::completeness::{Complete, LastSeen};
 use crate::directives::{self, Counts};
 use crate::log;
 use crate::policy::{Permit, Read};
 use crate::realm::{self, RealmError};
-use crate::records::{self, PhoneRow};
+use crate::records;
 use crate::tree::{Tree, Unit};
 
 pub use xlsx::workbook;
@@ -99,19 +100,6 @@ pub struct DirectiveLine {
     pub deadline_ms: Option<i64>,
     /// Who had to answer, has done it, and has done it on time.
     pub counts: Counts,
-}
-
-/// How complete a report is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complete {
-    /// Lowest units of today below the report's unit.
-    pub hamlets: usize,
-    /// Of these, how many had a phone here since.
-    pub synced: usize,
-    /// Since when, UTC milliseconds: the end of the month, or midnight before today.
-    pub since_ms: i64,
-    /// Those that had not, with when a phone of theirs was here last.
-    pub missing: Vec<(String, Option<i64>)>,
 }
 
 impl Report {
@@ -285,32 +273,7 @@ fn complete(
     let since_ms = last.tomorrow().unwrap_or(last).min(today);
     let since_ms = midnight_ms(since_ms).unwrap_or(i64::MIN);
     let root = tree.heir(unit).unwrap_or(unit);
-    let mut seen: BTreeMap<UnitId, i64> = BTreeMap::new();
-    for PhoneRow {
-        unit, last_sync_at, ..
-    } in records::phones(conn, &permits.phones, today)?
-    {
-        if let Some(at) = last_sync_at {
-            let last = seen.entry(unit).or_insert(at);
-            *last = at.max(*last);
-        }
-    }
-    let hamlets = tree.leaves().filter(|leaf| tree.is_within(leaf.id, root));
-    let mut hamlets: Vec<&Unit> = hamlets.collect();
-    // As officials list them.
-    hamlets.sort_by(|a, b| (&a.code, &a.name).cmp(&(&b.code, &b.name)));
-    let (mut count, mut missing) = (0, Vec::new());
-    for hamlet in hamlets {
-        count += 1;
-        let at = seen.get(&hamlet.id).copied();
-        if at.is_none_or(|at| at < since_ms) {
-            missing.push((hamlet.name.clone(), at));
-        }
-    }
-    Ok(Complete {
-        hamlets: count,
-        synced: count - missing.len(),
-        since_ms,
-        missing,
-    })
+    let phones = records::phones(conn, &permits.phones, today)?;
+    let below = |leaf: &Unit| tree.is_within(leaf.id, root);
+    Ok(LastSeen::of(tree, below, &phones).since(since_ms))
 }

@@ -17,6 +17,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use sync_core::folding::{self, Word};
 use sync_core::seal::MasterKey;
+use sync_core::search::Search;
 
 pub use records::{Depth, Found, Place, records};
 
@@ -30,8 +31,13 @@ const NUMBER_DIGITS: usize = 9;
 const BLINDED_BYTES: usize = 5;
 
 /// What somebody looks for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Words(Vec<Word>);
+#[derive(Clone)]
+pub struct Words {
+    /// As the index of records has them.
+    terms: Vec<Word>,
+    /// As names are searched, here and on the phone.
+    names: Search,
+}
 
 /// A text that cannot be searched for: too long, too many words, or none at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +47,7 @@ pub struct NoWords;
 impl std::fmt::Debug for Words {
     /// They may be somebody's name.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Words({})", self.0.len())
+        write!(f, "Words({})", self.terms.len())
     }
 }
 
@@ -54,9 +60,10 @@ impl Words {
         if text.len() > TEXT_BYTES {
             return Err(NoWords);
         }
-        let words = terms(text);
-        if (1..=WORDS).contains(&words.len()) {
-            Ok(Self(words))
+        let terms = terms(text);
+        if (1..=WORDS).contains(&terms.len()) {
+            let names = Search::new(text);
+            Ok(Self { terms, names })
         } else {
             Err(NoWords)
         }
@@ -64,21 +71,7 @@ impl Words {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// How some words – of a name, a title – fit: each that is looked for begins one of them. `None`: they do not.
-    pub fn fit(&self, name: &[Word]) -> Option<Fit> {
-        let all = |fits: fn(&Word, &Word) -> bool| {
-            self.0
-                .iter()
-                .all(|sought| name.iter().any(|word| fits(word, sought)))
-        };
-        if all(|word, sought| word.accented.starts_with(&sought.accented)) {
-            Some(Fit::Exact)
-        } else {
-            all(|word, sought| word.folded.starts_with(&sought.folded)).then_some(Fit::Folded)
-        }
+        self.terms.len()
     }
 }
 

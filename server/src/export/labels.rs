@@ -7,14 +7,14 @@ use rusqlite::Connection;
 use sync_core::ids::{AccountId, UnitId};
 
 use super::sheet::Cell;
-use crate::i18n::{Locale, has, text};
+use crate::catalogue::Names;
+use crate::i18n::Locale;
 
 /// Names of units, of entries of the catalogue and of people.
 #[derive(Debug)]
 pub struct Labels {
-    locale: Locale,
     units: HashMap<UnitId, Vec<Period>>,
-    catalogue: HashMap<(String, String), String>,
+    catalogue: Names,
     people: HashMap<AccountId, String>,
 }
 
@@ -31,9 +31,8 @@ impl Labels {
     /// The store's.
     pub fn load(conn: &Connection, locale: Locale) -> rusqlite::Result<Self> {
         let mut labels = Self {
-            locale,
             units: HashMap::new(),
-            catalogue: HashMap::new(),
+            catalogue: Names::load(conn, locale)?,
             people: HashMap::new(),
         };
         let mut statement = conn.prepare(
@@ -49,16 +48,6 @@ impl Labels {
                 parent: row.get::<_, Option<[u8; 16]>>(4)?.map(UnitId::from_bytes),
             });
         }
-        let mut statement = conn.prepare("SELECT kind, code, name_vi, name_en FROM catalogue")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (vi, en): (String, Option<String>) = (row.get(2)?, row.get(3)?);
-            let name = match locale {
-                Locale::Vi => vi,
-                Locale::En => en.unwrap_or(vi),
-            };
-            labels.catalogue.insert((row.get(0)?, row.get(1)?), name);
-        }
         let mut statement = conn.prepare("SELECT id, display_name FROM account")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -71,12 +60,7 @@ impl Labels {
 
     /// A code of the catalogue: as it says, as we say, or as it is.
     pub fn word(&self, kind: &str, code: &str) -> String {
-        let known = self.catalogue.get(&(kind.to_owned(), code.to_owned()));
-        let ours = || {
-            let key = format!("{kind}-{}", code.replace('_', "-"));
-            has(self.locale, &key).then(|| text(self.locale, &key))
-        };
-        known.cloned().or_else(ours).unwrap_or_else(|| code.to_owned())
+        self.catalogue.name(kind, code)
     }
 
     /// The same as a cell.

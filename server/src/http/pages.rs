@@ -12,7 +12,6 @@ mod directives;
 mod form;
 mod frame;
 mod issue;
-mod labels;
 mod live;
 mod login;
 mod overview;

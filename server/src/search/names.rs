@@ -161,7 +161,7 @@ pub fn accounts(
     })
 }
 
-/// Those that fit, the exact ones first, otherwise in their order.
+/// Those that answer, the best first, otherwise in their order.
 fn best<T>(
     rows: impl Iterator<Item = rusqlite::Result<T>>,
     sought: &Words,
@@ -171,11 +171,11 @@ fn best<T>(
     let mut found = Vec::new();
     for row in rows {
         let row = row?;
-        if let Some(fit) = sought.fit(&words(&text(&row))) {
-            found.push((fit, row));
+        if let Some(rank) = sought.names.rank(&text(&row)) {
+            found.push((rank, row));
         }
     }
-    found.sort_by_key(|(fit, _)| *fit);
+    found.sort_by_key(|(rank, _)| *rank);
     found.truncate(limit);
     Ok(found.into_iter().map(|(_, row)| row).collect())
 }

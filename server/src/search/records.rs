@@ -85,7 +85,7 @@ pub fn records(
     };
     let meanings = names::Meanings::load(conn, permit)?;
     let expression = |fit| -> Option<String> {
-        let words = words.0.iter().map(|word| {
+        let words = words.terms.iter().map(|word| {
             let mut tokens = meanings.tokens(word, fit);
             tokens.extend(blinder.map(|blinder| blinder.token(fit, word)));
             any_of(&tokens)

@@ -153,7 +153,7 @@ fn a_text_is_words_and_a_long_number_is_one() {
         "+84 912-345-678",
         "84912345678",
     ] {
-        assert_eq!(Words::of(number), Words::of("0912345678"), "{number}");
+        assert_eq!(terms(number), terms("0912345678"), "{number}");
     }
     assert_eq!(count("038 204 001 234"), Ok(1));
     assert_eq!(count("12/03/1990"), Ok(3), "a date is no number");
@@ -396,7 +396,7 @@ fn what_is_sealed_does_not_lie_in_the_index_and_two_realms_share_no_word() {
     assert_eq!(terms.len(), 2 + 6);
     for word in ["nguyen", "nguyễn", "lan"] {
         assert!(terms.iter().all(|term| !term.contains(word)));
-        let word = &Words::of(word).unwrap().0[0];
+        let word = &Words::of(word).unwrap().terms[0];
         let other = Blinder::of(&MasterKey::from_bytes([4; 32]));
         assert!(!terms.contains(&other.token(Fit::Folded, word)));
     }

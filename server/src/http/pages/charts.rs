@@ -14,13 +14,14 @@ use serde::Deserialize;
 use sync_core::ids::UnitId;
 
 use super::super::ApiError;
+use super::complete;
 use super::frame::{Frame, Visitor};
-use super::labels::Labels;
 use super::pick::{Choice, choices};
 use super::render;
 use super::words::Words;
 use crate::aggregates::{self, Days, Sums};
 use crate::app::App;
+use crate::catalogue::Names;
 use crate::charts::{self, Caption, ChartError};
 use crate::policy::{Permit, Read};
 use crate::records;
@@ -86,7 +87,7 @@ pub(super) async fn page(
                 by_category: aggregates::by_category(conn, &read, &days)?,
                 by_unit: aggregates::by_unit(conn, &read, &days)?,
                 grid: aggregates::grid(conn, &read, &last)?,
-                labels: Labels::load(conn, words)?,
+                labels: Names::load(conn, words.locale)?,
             };
             Ok::<_, rusqlite::Error>((numbers, records::phones(conn, &phones, today)?))
         })
@@ -98,12 +99,12 @@ pub(super) async fn page(
         from,
         to,
     };
-    let complete = super::complete::of(&visitor, &permit, &phones);
+    let seen = complete::last_seen(&visitor, &permit, &phones);
     let page = ChartsPage {
         frame: visitor.frame("way-charts", "/charts"),
         units: choices(words, visitor.tree(), &visitor.all, unit),
         query,
-        complete: complete.told(words),
+        complete: complete::today(words, &seen),
         figures: drawn.figures().map_err(ApiError::internal)?,
         grids: drawn.grids().map_err(ApiError::internal)?,
     };
@@ -132,7 +133,7 @@ struct Numbers {
     by_category: Vec<(String, Sums)>,
     by_unit: Vec<(UnitId, Sums)>,
     grid: Vec<((UnitId, Date), Sums)>,
-    labels: Labels,
+    labels: Names,
 }
 
 struct Drawn<'a> {

@@ -19,10 +19,10 @@ use super::super::ApiError;
 use super::super::records::{open_conflict_cursor, seal_conflict_cursor};
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
-use super::labels::Labels;
 use super::render;
 use super::words::Words;
 use crate::app::App;
+use crate::catalogue::Names;
 use crate::policy::Action;
 use crate::realm;
 use crate::records::{self, ConflictRow};
@@ -88,7 +88,7 @@ pub(super) async fn page(
             let names: BTreeMap<_, _> = said
                 .map(|account| Ok((account, realm::display_name(conn, account)?)))
                 .collect::<rusqlite::Result<_>>()?;
-            Ok::<_, rusqlite::Error>((rows, Labels::load(conn, words)?, names))
+            Ok::<_, rusqlite::Error>((rows, Names::load(conn, words.locale)?, names))
         })
         .await?;
     let more = rows.len() > PAGE;
@@ -128,7 +128,7 @@ pub(super) async fn page(
 }
 
 /// A value as people read it.
-pub(super) fn value_told(words: Words, labels: &Labels, field: &str, value: &Scalar) -> String {
+pub(super) fn value_told(words: Words, labels: &Names, field: &str, value: &Scalar) -> String {
     if SealedField::from_key(field).is_some() {
         return words.t("value-sealed");
     }

@@ -14,6 +14,7 @@ use sync_core::ids::{Class, UnitId};
 
 use super::super::ApiError;
 use super::charts::{Figure, trend};
+use super::complete;
 use super::frame::{Frame, Visitor};
 use super::render;
 use crate::aggregates::{self, Days, Sums};
@@ -100,7 +101,8 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Resul
         .store()
         .read(move |conn| ask(conn, &permits, &spans, today))
         .await?;
-    let complete = super::complete::of(&visitor, &visitor.all, &answers.phones);
+    let seen = complete::last_seen(&visitor, &visitor.all, &answers.phones);
+    let hamlets = seen.units();
     let recorded = answers.active.iter().filter(|(_, sums)| sums.records > 0);
     let active: BTreeSet<UnitId> = recorded
         .filter_map(|(unit, _)| visitor.tree().heir(*unit))
@@ -117,10 +119,10 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Resul
                 sums: *sums,
             })
             .collect(),
-        hamlets: complete.hamlets.len(),
-        active: active.intersection(&complete.hamlets).count(),
-        silent: complete.silent,
-        complete: complete.told(words),
+        hamlets: hamlets.len(),
+        active: active.intersection(&hamlets).count(),
+        silent: complete::silent(words, &seen),
+        complete: complete::today(words, &seen),
         directives: answers.directives,
         remarks: answers.remarks,
         conflicts: answers.conflicts.values().sum(),

@@ -15,10 +15,10 @@ use sync_core::projection::RowChange;
 use super::super::ApiError;
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
-use super::labels::Labels;
 use super::render;
 use super::words::Words;
 use crate::app::App;
+use crate::catalogue::Names;
 use crate::policy::{self, Action, Permit, Write};
 use crate::quarantine::{self, Discard, Filter, Parked, Shown, State as Stage, Wanted};
 use crate::realm;
@@ -130,7 +130,7 @@ async fn page(app: &App, visitor: &Visitor, id: i64, problem: Option<String>) ->
     let (words, account) = (visitor.words, content.parked.account);
     let (labels, name) = app
         .store()
-        .read(move |conn| Ok::<_, rusqlite::Error>((Labels::load(conn, words)?, name(conn, account)?)))
+        .read(move |conn| Ok::<_, rusqlite::Error>((Names::load(conn, words.locale)?, name(conn, account)?)))
         .await?;
     let reasons = Discard::ALL.iter().map(|reason| reason.code());
     let status = match problem {
@@ -233,7 +233,7 @@ fn line(visitor: &Visitor, parked: &Parked, who: String) -> Line {
 }
 
 /// What a record would be, in words.
-fn record(words: Words, labels: &Labels, Shown { row, personal }: &Shown) -> (String, Vec<(String, String)>) {
+fn record(words: Words, labels: &Names, Shown { row, personal }: &Shown) -> (String, Vec<(String, String)>) {
     let field = |name: &str, value: String| (words.t(&format!("field-{name}")), value);
     let (kind, mut facts) = match row {
         RowChange::Assistance(row) => {

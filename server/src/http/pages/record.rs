@@ -15,12 +15,12 @@ use sync_core::record::RemarkKind;
 use super::super::ApiError;
 use super::conflicts::value_told;
 use super::frame::{Frame, Visitor};
-use super::labels::Labels;
 use super::records::{RecordLine, line};
 use super::remarks::{Remark, found, may_say};
 use super::render;
 use super::words::Words;
 use crate::app::App;
+use crate::catalogue::Names;
 use crate::devices;
 use crate::history::{self, Step, Told};
 use crate::log::ReplayError;
@@ -88,7 +88,7 @@ pub(super) async fn page(
                 false => Vec::new(),
             };
             let by = realm::display_name(conn, row.recorded_by)?.unwrap_or_default();
-            let (labels, may_ask) = (Labels::load(conn, words)?, permit.personal());
+            let (labels, may_ask) = (Names::load(conn, words.locale)?, permit.personal());
             let steps = history::history(conn, &permit, master, record)?.unwrap_or_default();
             let steps = steps
                 .iter()
@@ -132,7 +132,7 @@ pub(super) async fn page(
 fn step_line(
     conn: &Connection,
     words: Words,
-    labels: &Labels,
+    labels: &Names,
     step: &Step,
     personal: bool,
 ) -> rusqlite::Result<StepLine> {

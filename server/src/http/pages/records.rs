@@ -19,11 +19,11 @@ use super::super::ApiError;
 use super::super::records::{open_cursor, seal_cursor};
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
-use super::labels::Labels;
 use super::pick::{Choice, choices};
 use super::render;
 use crate::app::App;
 use crate::audit::{self, Act, Change};
+use crate::catalogue::Names;
 use crate::clock::midnight_ms;
 use crate::records::{self, Filter, RecordRow};
 use crate::search::{self, Blinder, Depth, Place, Words};
@@ -98,7 +98,7 @@ pub(super) async fn page(
         .store()
         .read(move |conn| {
             let rows = records::list(conn, &permit, &filter, PAGE + 1)?;
-            Ok::<_, rusqlite::Error>((rows, Labels::load(conn, words)?))
+            Ok::<_, rusqlite::Error>((rows, Names::load(conn, words.locale)?))
         })
         .await?;
     let more = rows.len() > PAGE;
@@ -133,7 +133,7 @@ pub(super) async fn search(
             // For a permit that does not hold for citizens' data it looks in what is clear.
             let query = (&sought, Depth::Personal(&blinder));
             let found = search::records(conn, &permit, query, &filter, after, PAGE + 1)?;
-            Ok::<_, rusqlite::Error>((found, Labels::load(conn, words)?))
+            Ok::<_, rusqlite::Error>((found, Names::load(conn, words.locale)?))
         })
         .await?;
     let more = found.len() > PAGE;
@@ -153,7 +153,7 @@ fn list(
     query: RecordsQuery,
     unit: Option<UnitId>,
     rows: Vec<RecordRow>,
-    labels: &Labels,
+    labels: &Names,
     (next, found_next): (Option<String>, Option<String>),
 ) -> Result<Response, ApiError> {
     let page = RecordsPage {
@@ -171,7 +171,7 @@ fn list(
 }
 
 /// A row as it stands in a list.
-pub(super) fn line(row: RecordRow, visitor: &Visitor, labels: &Labels) -> RecordLine {
+pub(super) fn line(row: RecordRow, visitor: &Visitor, labels: &Names) -> RecordLine {
     let procedure = row.procedure.map(|code| labels.name("procedure", &code));
     RecordLine {
         id: row.id.to_string(),

@@ -14,13 +14,13 @@ use sync_core::ids::UnitId;
 
 use super::super::ApiError;
 use super::super::reports::permits;
+use super::complete;
 use super::frame::{Frame, Visitor};
-use super::labels::Labels;
 use super::pick::{Choice, choices};
 use super::render;
-use super::words::Words;
 use crate::aggregates::Sums;
 use crate::app::App;
+use crate::catalogue::Names;
 use crate::realm::RealmError;
 use crate::report::{self, Report};
 
@@ -71,7 +71,7 @@ pub(super) async fn page(
     app.flush_presence().await;
     let made = app.store().read(move |conn| {
         let report = report::report(conn, &permits, unit, first, words.now_ms)?;
-        Ok::<_, RealmError>(report.zip(Some(Labels::load(conn, words)?)))
+        Ok::<_, RealmError>(report.zip(Some(Names::load(conn, words.locale)?)))
     });
     let (report, labels) = made.await?.ok_or_else(ApiError::not_found)?;
     let named = |kind: &str, sums: &[(String, Sums)]| {
@@ -85,7 +85,7 @@ pub(super) async fn page(
         units: choices(words, tree, &visitor.all, Some(unit)),
         categories: named("category", &report.categories),
         outcomes: named("outcome", &report.outcomes),
-        complete: complete(words, &report),
+        complete: complete::told(words, &report.complete),
         head: data_encoding::HEXLOWER.encode(&report.audit_head.hash),
         report,
     };
@@ -110,15 +110,6 @@ fn month(first: Date) -> String {
 fn months(today: Date, shown: Date) -> Vec<(String, bool)> {
     let back = (0..MONTHS).map(|n| today.first_of_month().saturating_sub(n.months()));
     back.map(|first| (month(first), first == shown)).collect()
-}
-
-fn complete(words: Words, report: &Report) -> String {
-    let (synced, all) = (words.n(report.complete.synced), words.n(report.complete.hamlets));
-    let since = words.time(report.complete.since_ms);
-    words.say(
-        "complete",
-        &[("synced", &synced), ("all", &all), ("since", &since)],
-    )
 }
 
 impl ReportPage {

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use sync_core::ids::UnitId;
 
 use crate::clock::{VIETNAM, day_of};
-use crate::i18n::{Locale, format, has, text};
+use crate::i18n::{Locale, format, named, text};
 use crate::tree::Tree;
 
 /// A language, and the time of the page.
@@ -101,12 +101,7 @@ impl Words {
 
     /// A code of a kind in the reader's language where the catalogues know it; as it is otherwise.
     pub(super) fn code(&self, kind: &str, code: &str) -> String {
-        let key = format!("{kind}-{}", code.replace('_', "-"));
-        if has(self.locale, &key) {
-            self.t(&key)
-        } else {
-            code.to_owned()
-        }
+        named(self.locale, kind, code)
     }
 
     /// The name of a unit.
