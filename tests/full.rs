@@ -175,7 +175,6 @@ fn fills(seed: u64, chunks: impl FnOnce(&mut Filling) -> Vec<ByteVec>) {
 }
 
 #[test]
-#[ignore = "half a minute of work; by name: cargo test -p langso-tests --test stories full -- --ignored"]
 fn a_phone_that_fills_a_month_with_changes_is_told_so_and_the_next_month_goes_on() {
     fills(160, |filling| {
         (1..DEVICE_CHANGES as u64)

@@ -133,6 +133,12 @@ async fn page(
         .permit(Action::Edit(Class::Board, EditKind::Create), None)?;
     let (words, tree) = (visitor.words, visitor.tree());
     let option = |value: String, label: String, chosen: bool| Pick { value, label, chosen };
+    let coded = |kind: &str, codes: &[&str], chosen: &str| -> Vec<Pick> {
+        let named = codes.iter().map(|code| (*code, words.code(kind, code)));
+        named
+            .map(|(code, label)| option(code.to_owned(), label, code == chosen))
+            .collect()
+    };
     let units = issuing.units().iter().filter(|unit| tree.unit(**unit).is_some());
     let target = |id: UnitId| {
         let value = id.to_string();
@@ -173,26 +179,8 @@ async fn page(
                 below: tree.children(*unit).iter().map(|below| target(*below)).collect(),
             })
             .collect(),
-        urgencies: Urgency::ALL
-            .iter()
-            .map(|one| {
-                option(
-                    one.code().into(),
-                    words.code("urgency", one.code()),
-                    typed.urgency == one.code(),
-                )
-            })
-            .collect(),
-        asks: Asks::ALL
-            .iter()
-            .map(|one| {
-                option(
-                    one.code().into(),
-                    words.code("asks", one.code()),
-                    typed.asks == one.code(),
-                )
-            })
-            .collect(),
+        urgencies: coded("urgency", Urgency::CODES, &typed.urgency),
+        asks: coded("asks", Asks::CODES, &typed.asks),
         relation,
         frame: visitor.frame("issue-title", "/directives"),
         problem,

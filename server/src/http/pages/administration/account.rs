@@ -203,10 +203,7 @@ pub(super) async fn grant(
     filled: Filled<Post>,
 ) -> Result<Response, ApiError> {
     let Filled { visitor, by, fields } = filled;
-    let (grant, on) = match fields
-        .grant(&visitor)
-        .and_then(|grant| Ok((grant, day(visitor.words, &fields.on)?)))
-    {
+    let (grant, on) = match fields.asked(&visitor) {
         Ok(wanted) => wanted,
         Err(problem) => return refused(&app, &visitor, account, Refused::of("grant", problem, fields)).await,
     };
@@ -223,10 +220,7 @@ pub(super) async fn end_role(
     filled: Filled<Post>,
 ) -> Result<Response, ApiError> {
     let Filled { visitor, by, fields } = filled;
-    let (held, on) = match fields
-        .grant(&visitor)
-        .and_then(|held| Ok((held, day(visitor.words, &fields.on)?)))
-    {
+    let (held, on) = match fields.asked(&visitor) {
         Ok(wanted) => wanted,
         Err(problem) => return refused(&app, &visitor, account, Refused::of("end", problem, fields)).await,
     };
@@ -359,6 +353,11 @@ pub(super) async fn refused(
 }
 
 impl Post {
+    /// The role that is meant, and from or until when.
+    fn asked(&self, visitor: &Visitor) -> Result<(Grant, jiff::civil::Date), String> {
+        Ok((self.grant(visitor)?, day(visitor.words, &self.on)?))
+    }
+
     fn grant(&self, visitor: &Visitor) -> Result<Grant, String> {
         let post = Role::from_code(&self.role).zip(self.unit.parse().ok());
         let (role, unit) = post.ok_or_else(|| visitor.words.t("post-incomplete"))?;
