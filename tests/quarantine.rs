@@ -102,7 +102,7 @@ fn what_has_no_room_in_quarantine_stays_in_the_outbox_until_there_is_some() {
     let hamlet = World::hamlet(1);
     let mut head = world.member(hamlet);
     head.log(hamlet, world.now_ms);
-    head.sync(&mut world);
+    head.sync(&world);
     // Its share is taken by something else that waits.
     let device = head.replica().identity().device;
     let fill = move |tx: &Transaction<'_>| {
@@ -115,7 +115,7 @@ fn what_has_no_room_in_quarantine_stays_in_the_outbox_until_there_is_some() {
     world.server().store.write_blocking(fill).unwrap();
     let late = head.log(hamlet, world.now_ms + 1);
     head.access.set.write.clear();
-    head.sync(&mut world);
+    head.sync(&world);
     let parked = |world: &World| -> i64 {
         let sql = "SELECT count(*) FROM quarantine WHERE reason = 'not_permitted'";
         let store = &world.server().store;
@@ -130,7 +130,7 @@ fn what_has_no_room_in_quarantine_stays_in_the_outbox_until_there_is_some() {
     // Somebody decided: there is room.
     let decide = |tx: &Transaction<'_>| tx.execute("UPDATE quarantine SET outcome = 'discarded'", []);
     world.server().store.write_blocking(decide).unwrap();
-    head.sync(&mut world);
+    head.sync(&world);
     let aside = head.aside();
     assert_eq!(aside.iter().map(|aside| aside.record).collect::<Vec<_>>(), [late]);
     assert!(
