@@ -124,3 +124,52 @@ fn an_official_settles_a_conflict_and_writes_nothing_else() {
     assert_eq!(one.rows(), official.rows());
     assert_eq!(world.verify().problems, []);
 }
+
+#[test]
+fn an_official_says_what_is_right_where_both_are_wrong_and_what_had_been_said_is_kept() {
+    let mut world = World::new(54);
+    let hamlet = World::hamlet(1);
+    let (mut one, mut two) = (world.member(hamlet), world.member(hamlet));
+    let record = one.log(hamlet, world.now_ms);
+    one.sync(&world);
+    two.sync(&world);
+    let mut official = world.official(hamlet);
+    official.sync(&world);
+    let right = |people| Edit::SettleOtherwise {
+        record,
+        field: AssistanceField::People(people),
+    };
+    let early = official.edit(&right(7), world.now_ms);
+    assert_eq!(
+        early.unwrap_err().code(),
+        "no_such_conflict",
+        "where nobody disagrees, the team alone corrects"
+    );
+    one.amend(record, AssistanceField::People(3), world.now_ms);
+    two.amend(record, AssistanceField::People(5), world.now_ms);
+    one.sync(&world);
+    two.sync(&world);
+    official.sync(&world);
+    assert!(official.edit(&right(7), world.now_ms + 1).unwrap());
+    official.sync(&world);
+    assert_eq!(official.unsent(), 0, "the server takes it as a settlement");
+    one.sync(&world);
+    assert_eq!(one.rows()[&record].people, 7);
+    assert!(one.rows()[&record].conflicts.is_empty());
+    assert_eq!(world.count("SELECT count(*) FROM conflict"), 0);
+    assert_eq!(
+        world.count("SELECT count(*) FROM settlement WHERE field = 'people'"),
+        1
+    );
+
+    // Who had not seen it disagrees again; what was settled before stays.
+    two.amend(record, AssistanceField::People(6), world.now_ms + 2);
+    two.sync(&world);
+    assert_eq!(world.count("SELECT count(*) FROM conflict"), 1);
+    assert_eq!(
+        world.count("SELECT count(*) FROM settlement"),
+        2,
+        "it had seen both values, and settled them too"
+    );
+    assert_eq!(world.verify().problems, []);
+}

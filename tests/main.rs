@@ -45,4 +45,5 @@ mod reports;
 mod restore;
 mod returned;
 mod search;
+mod settling;
 mod verification;

@@ -1,11 +1,11 @@
 //! Stories of the log as the truth: everything else follows from it, and is found out where it does not.
 
 use langso_server::verify::{Fault, rebuild};
-use sync_core::edit::AssistanceField;
+use sync_core::edit::{AssistanceField, Edit};
 
 use crate::harness::World;
 
-/// A hamlet with two phones, amendments, a conflict and a retry that mixes old and new changes in one batch.
+/// A hamlet with two phones, amendments, a conflict, one that was settled, and a retry that mixes old and new changes in one batch.
 fn lived_in() -> World {
     let mut world = World::new(60);
     let hamlet = World::hamlet(1);
@@ -20,6 +20,17 @@ fn lived_in() -> World {
     two.amend(record, AssistanceField::Outcome("b".into()), world.now_ms + 3);
     one.sync(&world);
     two.sync(&world);
+    one.sync(&world);
+    one.amend(record, AssistanceField::Minutes(Some(10)), world.now_ms + 4);
+    two.amend(record, AssistanceField::Minutes(Some(20)), world.now_ms + 5);
+    two.sync(&world);
+    one.sync(&world);
+    let settle = Edit::SettleOtherwise {
+        record,
+        field: AssistanceField::Minutes(Some(15)),
+    };
+    one.edit(&settle, world.now_ms + 6).unwrap();
+    one.sync(&world);
     world
 }
 
@@ -28,7 +39,7 @@ fn a_store_is_what_its_log_says() {
     let world = lived_in();
     let report = world.verify();
     assert_eq!(report.problems, []);
-    assert_eq!((report.documents, report.changes, report.rows), (1, 4, 3));
+    assert_eq!((report.documents, report.changes, report.rows), (1, 7, 4));
     // The changes of the retry were signed together, the known one included.
     assert_eq!(
         world.count("SELECT count(*) FROM entry WHERE length(known) = 34"),
@@ -69,6 +80,8 @@ fn whatever_does_not_follow_from_the_log_is_found() {
             rows("daily", 1, 1),
         ),
         ("DELETE FROM conflict", rows("conflict", 1, 0)),
+        ("DELETE FROM settlement", rows("settlement", 1, 0)),
+        ("UPDATE settlement SET chosen = NULL", rows("settlement", 1, 1)),
         (
             "INSERT INTO conflict SELECT record, 'note', unit, document, \"values\" FROM conflict",
             rows("conflict", 0, 1),
@@ -114,7 +127,7 @@ fn whatever_does_not_follow_from_the_log_is_found() {
 #[test]
 fn rows_are_derived_again_from_the_log() {
     let world = lived_in();
-    world.tamper("DELETE FROM conflict; DELETE FROM daily; DELETE FROM search; DELETE FROM assistance WHERE outcome = 'hoan_thanh'; UPDATE assistance SET people = 9");
+    world.tamper("DELETE FROM conflict; DELETE FROM settlement; DELETE FROM daily; DELETE FROM search; DELETE FROM assistance WHERE outcome = 'hoan_thanh'; UPDATE assistance SET people = 9");
     assert!(!world.verify().problems.is_empty());
     let master = world.server().ingest.master.clone();
     let rebuilt = world

@@ -64,6 +64,7 @@ error-code-not-good = The one-time code is not good, or has expired.
 error-too-many-requests = Too many requests. Please try again later.
 error-change-refused = Units cannot be changed like that.
 error-secret-class = Secret papers do not belong into this system. It was refused and not stored.
+error-changed-meanwhile = Somebody has changed the value meanwhile. Please look again and decide.
 error-nothing-new = This says nothing new.
 error-directive-ended = The directive has been amended, replaced or withdrawn already.
 error-draft-issued = The draft has been issued already.

@@ -64,6 +64,7 @@ error-code-not-good = Mã dùng một lần không đúng hoặc đã hết hạ
 error-too-many-requests = Quá nhiều yêu cầu. Vui lòng thử lại sau.
 error-change-refused = Không thể thay đổi đơn vị như vậy.
 error-secret-class = Không được đưa văn bản mật vào hệ thống. Văn bản đã bị từ chối và không được lưu.
+error-changed-meanwhile = Giá trị vừa được người khác thay đổi. Hãy xem lại rồi quyết định.
 error-nothing-new = Không có gì thay đổi.
 error-directive-ended = Văn bản này đã được sửa đổi, thay thế hoặc thu hồi.
 error-draft-issued = Dự thảo này đã được ban hành.

@@ -31,6 +31,7 @@ use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
 use crate::replica::{ServerEditError, ServerReplica};
 use crate::search::{self, Blinder};
+use crate::seen::Seen;
 use crate::session::Attempts;
 use crate::store::{OpenError, Store, WriteError};
 use crate::token::Tokens;
@@ -263,18 +264,31 @@ impl App {
         }))
     }
 
-    /// Makes one edit for somebody who works through the server. Gives the record as it stands then.
+    /// Makes one edit for somebody who works through the server.
     ///
     /// # Errors
     /// [`ServerEditError`]; nothing was changed.
     pub async fn edit(&self, account: AccountId, edit: &Edit) -> Result<(), ServerEditError> {
+        self.edit_seen(account, edit, &Seen::default()).await
+    }
+
+    /// The same, if the record still says what its author saw.
+    ///
+    /// # Errors
+    /// [`ServerEditError`]; nothing was changed.
+    pub async fn edit_seen(
+        &self,
+        account: AccountId,
+        edit: &Edit,
+        seen: &Seen,
+    ) -> Result<(), ServerEditError> {
         let access = self.store().read_blocking(|conn| {
             let authority = self.authority(conn)?;
             Ok::<_, RealmError>(authority.access(account, self.realm, self.since()))
         })?;
         let now_ms = self.clock.now_ms();
         self.replica
-            .edit(&self.exchange, account, access, edit, now_ms)
+            .edit(&self.exchange, account, access, (edit, seen), now_ms)
             .await
     }
 

@@ -12,6 +12,7 @@ use sync_core::seal::{MasterKey, RecordKey, SealedField, open};
 use crate::documents::Loaded;
 use crate::log::{self, ReplayError};
 use crate::policy::{Permit, Read};
+use crate::records;
 
 /// One change of a record.
 #[derive(Clone, Debug)]
@@ -64,13 +65,8 @@ pub fn history(
     if !permit.units().contains(&id.unit()) {
         return Ok(None);
     }
-    let key = if permit.personal() {
-        key_of(conn, master, record)?
-    } else {
-        None
-    };
     let loaded = Loaded::load(conn, id)?;
-    let teller = Teller { id, record, key };
+    let teller = Teller::of(conn, permit, master, (id, record))?;
     let steps = loaded.document.trail(record).into_iter();
     let steps = steps.map(|trace| {
         let written = log::written_down(conn, row, &trace.actor, trace.seq)?;
@@ -89,14 +85,6 @@ pub fn history(
     steps.collect::<Result<_, ReplayError>>().map(Some)
 }
 
-fn key_of(conn: &Connection, master: &MasterKey, record: RecordId) -> rusqlite::Result<Option<RecordKey>> {
-    let wrapped: Option<Vec<u8>> = conn
-        .prepare_cached("SELECT wrapped FROM record_key WHERE record = ?")?
-        .query_row([record.to_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(wrapped.and_then(|wrapped| master.unwrap_key(&wrapped, record).ok()))
-}
-
 fn arrived(conn: &Connection, position: u64) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT received_at FROM entry WHERE last >= ? ORDER BY last LIMIT 1";
     conn.prepare_cached(sql)?
@@ -104,14 +92,32 @@ fn arrived(conn: &Connection, position: u64) -> rusqlite::Result<Option<i64>> {
         .optional()
 }
 
-/// Says what fields were set to.
-struct Teller {
+/// Says what fields of one record were set to.
+pub(crate) struct Teller {
     id: DocumentId,
     record: RecordId,
     key: Option<RecordKey>,
 }
 
 impl Teller {
+    /// For who has a permit: it opens what that holds for.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn of(
+        conn: &Connection,
+        permit: &Permit<Read>,
+        master: &MasterKey,
+        (id, record): (DocumentId, RecordId),
+    ) -> rusqlite::Result<Self> {
+        let here = permit.within(id.unit());
+        let key = match here.personal() && !here.units().is_empty() {
+            true => records::key(conn, master, record)?,
+            false => None,
+        };
+        Ok(Self { id, record, key })
+    }
+
     fn told(&self, fields: Vec<(String, Option<Scalar>)>) -> Vec<(String, Told)> {
         let told = |(field, value): (String, Option<Scalar>)| {
             let told = self.tell(&field, value);
@@ -120,7 +126,8 @@ impl Teller {
         fields.into_iter().map(told).collect()
     }
 
-    fn tell(&self, field: &str, value: Option<Scalar>) -> Told {
+    /// What a field was set to.
+    pub(crate) fn tell(&self, field: &str, value: Option<Scalar>) -> Told {
         match (SealedField::from_key(field), value) {
             (_, None) => Told::Emptied,
             (None, Some(value)) => Told::Clear(value),

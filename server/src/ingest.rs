@@ -14,6 +14,7 @@ use rusqlite::{Connection, Transaction};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId};
 use sync_core::projection::RowChange;
 use sync_core::protocol::{Batch, Receipt};
+use sync_core::record::Settled;
 use sync_core::seal::MasterKey;
 use sync_core::signature::PublicKey;
 
@@ -121,7 +122,14 @@ enum Verdict {
     /// Its bytes are to be kept: what it is answered is true once they are.
     Park(Receipt, Box<Kept>),
     /// A plan, and the rows that follow.
-    Write(Box<Append>, Vec<RowChange>),
+    Write(Box<Append>, Follows),
+}
+
+/// What follows from a plan.
+#[derive(Debug)]
+struct Follows {
+    rows: Vec<RowChange>,
+    settled: Vec<Settled>,
 }
 
 impl Ingest {
@@ -217,10 +225,11 @@ async fn write(
                             },
                         });
                 }
-                Verdict::Write(plan, changes) => {
+                Verdict::Write(plan, follows) => {
                     let appended = log::append(tx, &plan)?;
-                    rows::put(tx, appended.advance.row, &changes)?;
-                    index(tx, &blinder, &changes)?;
+                    rows::put(tx, appended.advance.row, &follows.rows)?;
+                    rows::put_settled(tx, appended.advance.row, &follows.settled)?;
+                    index(tx, &blinder, &follows.rows)?;
                     let (from, to) = (appended.first, appended.advance.last);
                     delivered.receipts.push(Receipt::Durable { from, to });
                     delivered.own.push((from, to));

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
-use sync_core::record::{ConflictValue, Scalar};
-use sync_core::seal::{MasterKey, SealedField, open};
+use sync_core::record::Scalar;
+use sync_core::seal::{MasterKey, RecordKey, SealedField, open};
 
 use crate::log;
 use crate::policy::{Permit, Read};
@@ -82,19 +82,6 @@ pub struct RecordRow {
     document: i64,
 }
 
-/// One field in conflict.
-#[derive(Clone, Debug)]
-pub struct ConflictRow {
-    /// The record.
-    pub record: RecordId,
-    /// Its hamlet.
-    pub unit: UnitId,
-    /// The field's key.
-    pub field: String,
-    /// The values; the one shown meanwhile first.
-    pub values: Vec<ConflictValue>,
-}
-
 /// One phone.
 #[derive(Clone, Debug)]
 pub struct PhoneRow {
@@ -125,8 +112,8 @@ pub(crate) const COLUMNS: &str = "a.record, a.unit, a.occurred_at, a.category, a
                        a.retracted_by, a.retracted_at, a.citizen_name, a.citizen_phone, a.citizen_id, a.note, \
                        a.unknown, a.document, (SELECT count(*) FROM conflict c WHERE c.record = a.record)";
 
-/// The records of so many units are found unit by unit.
-const FEW: usize = 8;
+/// What so many units have is found unit by unit.
+pub(crate) const FEW: usize = 8;
 
 /// Records, newest first, at most `limit`.
 ///
@@ -278,6 +265,22 @@ pub fn personal<'a>(
         .collect()
 }
 
+/// The key of a record's personal data, unless it was destroyed.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn key(
+    conn: &Connection,
+    master: &MasterKey,
+    record: RecordId,
+) -> rusqlite::Result<Option<RecordKey>> {
+    let wrapped: Option<Vec<u8>> = conn
+        .prepare_cached("SELECT wrapped FROM record_key WHERE record = ?")?
+        .query_row([record.to_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(wrapped.and_then(|wrapped| master.unwrap_key(&wrapped, record).ok()))
+}
+
 /// One record, if the permit holds for it.
 ///
 /// # Errors
@@ -309,90 +312,6 @@ pub fn unit_of(
         .query_row([record.to_bytes()], |row| row.get(0).map(UnitId::from_bytes))
         .optional()?;
     Ok(found.filter(|unit| permit.units().contains(unit)))
-}
-
-/// The values of one field in conflict, if the permit holds for its unit.
-///
-/// # Errors
-/// The store's.
-pub fn conflict(
-    conn: &Connection,
-    permit: &Permit<Read>,
-    record: RecordId,
-    field: &str,
-) -> rusqlite::Result<Option<Vec<ConflictValue>>> {
-    let found = conn
-        .prepare_cached(
-            r#"SELECT c.unit, c."values" FROM conflict c JOIN assistance a ON a.record = c.record
-               WHERE c.record = ? AND c.field = ?"#,
-        )?
-        .query_row(params![record.to_bytes(), field], |row| {
-            let values = minicbor::decode(row.get_ref(1)?.as_blob()?).unwrap_or_default();
-            Ok((UnitId::from_bytes(row.get(0)?), values))
-        })
-        .optional()?;
-    Ok(found
-        .filter(|(unit, _)| permit.units().contains(unit))
-        .map(|(_, values)| values))
-}
-
-/// Fields of records in conflict, at most `limit`, after a record and field. Those of drafts are told with them, to whom
-/// drafts are.
-///
-/// # Errors
-/// The store's.
-pub fn conflicts(
-    conn: &Connection,
-    permit: &Permit<Read>,
-    spans: Option<&[Span]>,
-    after: Option<&(RecordId, String)>,
-    limit: usize,
-) -> rusqlite::Result<Vec<ConflictRow>> {
-    let (mut wheres, mut values) = within("c.unit", permit);
-    if let Some(spans) = spans {
-        let (sql, more) = within_spans(("a.unit", "a.occurred_at"), spans);
-        wheres.push_str(&format!(" AND ({sql})"));
-        values.extend(more);
-    }
-    if let Some((record, field)) = after {
-        wheres.push_str(" AND (c.record, c.field) > (?, ?)");
-        values.push(record.to_bytes().to_vec().into());
-        values.push(field.clone().into());
-    }
-    values.push((limit as i64).into());
-    let sql = format!(
-        r#"SELECT c.record, c.unit, c.field, c."values" FROM conflict c JOIN assistance a ON a.record = c.record
-           WHERE {wheres} ORDER BY c.record, c.field LIMIT ?"#
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), |row| {
-        Ok(ConflictRow {
-            record: RecordId::from_bytes(row.get(0)?),
-            unit: UnitId::from_bytes(row.get(1)?),
-            field: row.get(2)?,
-            values: minicbor::decode(row.get_ref(3)?.as_blob()?).unwrap_or_default(),
-        })
-    })?;
-    rows.collect()
-}
-
-/// How many fields are in conflict, by unit.
-///
-/// # Errors
-/// The store's.
-pub fn conflicts_by_unit(
-    conn: &Connection,
-    permit: &Permit<Read>,
-) -> rusqlite::Result<BTreeMap<UnitId, u64>> {
-    let (wheres, values) = within("unit", permit);
-    let sql = format!(
-        "SELECT unit, count(*) FROM conflict WHERE {wheres} AND record IN (SELECT record FROM assistance) GROUP BY unit"
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), |row| {
-        Ok((UnitId::from_bytes(row.get(0)?), row.get(1)?))
-    })?;
-    rows.collect()
 }
 
 /// The phones of people who hold a role in the permit's units on a day.

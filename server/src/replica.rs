@@ -23,6 +23,8 @@ use crate::ingest::Sender;
 use crate::log::{self, ReplayError};
 use crate::policy::Access;
 use crate::realm::RealmError;
+use crate::records;
+use crate::seen::Seen;
 
 /// Why an edit was not made. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,9 @@ pub enum ServerEditError {
     /// There is no such record, or the account may not do this with it.
     #[error("there is nothing that this account may change so")]
     NotPermitted,
+    /// This field says something else than what its author saw.
+    #[error("{0} has changed meanwhile")]
+    Changed(String),
     /// It says what the document already says.
     #[error("it says nothing new")]
     NothingNew,
@@ -86,7 +91,7 @@ impl ServerReplica {
         DeviceId::from_bytes(realm.to_bytes())
     }
 
-    /// Makes one edit for an account. When it returns, the edit is on disk.
+    /// Makes one edit for an account, if what it was decided on is still so. When it returns, the edit is on disk.
     ///
     /// # Errors
     /// [`ServerEditError`]; nothing was changed.
@@ -95,7 +100,7 @@ impl ServerReplica {
         exchange: &Exchange,
         account: AccountId,
         access: Access,
-        edit: &Edit,
+        (edit, seen): (&Edit, &Seen),
         now_ms: i64,
     ) -> Result<(), ServerEditError> {
         let mut actors = self.actors.lock().await;
@@ -115,7 +120,7 @@ impl ServerReplica {
             device_now_ms: now_ms,
             key: self.key.clone(),
         };
-        let batch = self.write(exchange, id, edit, &author).await?;
+        let batch = self.write(exchange, id, (edit, seen), &author).await?;
         let sender = Arc::new(Sender {
             device: author.device,
             account,
@@ -141,7 +146,7 @@ impl ServerReplica {
         &self,
         exchange: &Exchange,
         id: DocumentId,
-        edit: &Edit,
+        (edit, seen): (&Edit, &Seen),
         author: &Author,
     ) -> Result<Batch, ServerEditError> {
         let mut held = exchange.documents().hold(id).await;
@@ -156,9 +161,20 @@ impl ServerReplica {
             }
         };
         exchange.documents().release(id, held);
+        if let Some(field) = seen.changed(&document, edit.record()) {
+            return Err(ServerEditError::Changed(field.to_owned()));
+        }
         let seed = (document.schema().has_sealed() && edit.place() != Place::Existing)
             .then(|| KeySeed::from_bytes(random()));
-        let key = seed.as_ref().map(|seed| seed.record_key(edit.record()));
+        let key = match &seed {
+            Some(seed) => Some(seed.record_key(edit.record())),
+            None => {
+                let (master, record) = (&exchange.ingest.master, edit.record());
+                exchange
+                    .store
+                    .read_blocking(|conn| records::key(conn, master, record))?
+            }
+        };
         let written = document.written(edit, author, key.as_ref())?;
         let written = written.ok_or(ServerEditError::NothingNew)?;
         let keys = Keys {

@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params};
 use sync_core::projection::RowChange;
-use sync_core::record::{Assistance, Scalar};
+use sync_core::record::{Assistance, Scalar, Settled};
 use sync_core::seal::SealedField;
 
 use crate::aggregates;
 
 /// Every table of projected rows, with the columns that tell its rows apart.
-pub const TABLES: [(&str, &str); 6] = [
+pub const TABLES: [(&str, &str); 7] = [
     ("assistance", "record"),
     ("conflict", "record, field"),
     ("draft", "record"),
     ("directive", "record"),
     ("acknowledgement", "record"),
     ("remark", "record"),
+    ("settlement", "record, field, change"),
 ];
 
 /// The statements that make these tables, for a store that holds nothing else.
@@ -28,6 +29,7 @@ pub const SCHEMA: &str = concat!(
     include_str!("../../migrations/sqlite/V6__directives.sql"),
     include_str!("../../migrations/sqlite/V10__directive_origin.sql"),
     include_str!("../../migrations/sqlite/V12__aggregates.sql"),
+    include_str!("../../migrations/sqlite/V14__settlement.sql"),
 );
 
 /// Deletes the rows of every document, and the sums over them.
@@ -131,6 +133,31 @@ fn put_conflicts(tx: &Transaction<'_>, document: i64, row: &RowChange) -> rusqli
             row.document().unit().to_bytes(),
             document,
             minicbor::to_vec(&conflict.values).unwrap_or_default(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Writes down what was settled in one document.
+///
+/// # Errors
+/// The store's.
+pub fn put_settled(tx: &Transaction<'_>, document: i64, settled: &[Settled]) -> rusqlite::Result<()> {
+    for row in settled {
+        tx.prepare_cached(
+            r#"INSERT OR REPLACE INTO settlement (record, field, change, unit, document, by_account, at, chosen, "values")
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"#,
+        )?
+        .execute(params![
+            row.record.to_bytes(),
+            row.field,
+            row.change,
+            row.document.unit().to_bytes(),
+            document,
+            row.by.to_bytes(),
+            row.at_ms,
+            row.chosen.as_ref().map(|chosen| minicbor::to_vec(chosen).unwrap_or_default()),
+            minicbor::to_vec(&row.values).unwrap_or_default(),
         ])?;
     }
     Ok(())

@@ -161,6 +161,7 @@ pub fn rebuild(tx: &Transaction<'_>, master: &MasterKey) -> Result<u64, VerifyEr
         replay(tx, advance.row, 0, &mut document)
             .map_err(|error| VerifyError::Replay(advance.document, error))?;
         rows::put(tx, advance.row, &project_all(&document))?;
+        rows::put_settled(tx, advance.row, &document.settled())?;
     }
     search::index::rebuild(tx, &Blinder::of(master))?;
     Ok(documents.len() as u64)
@@ -322,6 +323,7 @@ impl Verifier<'_> {
         let tx = self.expected.transaction()?;
         rows::clear(&tx)?;
         rows::put(&tx, row, &project_all(document))?;
+        rows::put_settled(&tx, row, &document.settled())?;
         tx.commit()?;
         for table in rows::TABLES {
             let (expected, found) = (

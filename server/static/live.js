@@ -21,9 +21,19 @@ function anchor() {
   return null;
 }
 
+// Whether somebody has begun to fill it in.
+function isFilled(field) {
+  if (field.tagName === "SELECT") {
+    const options = [...field.options];
+    return field.selectedIndex !== Math.max(0, options.findLastIndex((option) => option.defaultSelected));
+  }
+  return field.type === "hidden" ? false : field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+}
+
 function isBusy(region) {
   const focused = document.activeElement;
-  return region.contains(focused) && /^(INPUT|SELECT|TEXTAREA)$/.test(focused.tagName);
+  const inside = region.contains(focused) && /^(INPUT|SELECT|TEXTAREA)$/.test(focused.tagName);
+  return inside || [...region.querySelectorAll("input, select, textarea")].some(isFilled);
 }
 
 function swap(region, fresh) {

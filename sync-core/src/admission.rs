@@ -137,6 +137,9 @@ pub struct NewChange {
     pub index: usize,
     /// The record that it creates, if it creates one.
     pub creates: Option<RecordId>,
+    /// Whether it writes where its author saw several different values: [`Document::settled_by`] tells what became of
+    /// them.
+    pub settles: bool,
 }
 
 /// One step of admission, for whoever measures it.
@@ -196,19 +199,20 @@ fn admit_guarded(
     }
     let changes = shadow::parse(&steps)?;
     passed(Stage::Parse);
-    let created = profile::check(document, &steps, &changes, gate)?;
+    let done = profile::check(document, &steps, &changes, gate)?;
     passed(Stage::Profile);
     let after = sequence::heads_after(document.history(), &steps, gate)?;
     let shadow = shadow::apply(document, &steps, changes, &after)?;
     passed(Stage::Apply);
     let new = steps
         .into_iter()
-        .zip(created)
-        .map(|(step, creates)| NewChange {
+        .zip(done)
+        .map(|(step, does)| NewChange {
             hash: step.hash,
             index: step.index,
             node: step.node,
-            creates,
+            creates: does.creates,
+            settles: does.settles,
         })
         .collect();
     let plan = Plan {

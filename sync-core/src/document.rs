@@ -13,6 +13,7 @@ pub mod ledger;
 pub(crate) mod rebase;
 pub mod remarks;
 pub mod schema;
+mod settled;
 pub mod trail;
 
 pub(crate) mod read;

@@ -20,7 +20,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::document::schema::{Misfit, Rule};
 use crate::document::{Document, drafts, ledger};
 use crate::ids::{AccountId, ActorId, Class, DeviceId, RecordId, UnitId};
-use crate::record::{Fields, RetractReason, Scalar};
+use crate::record::{Conflict, Fields, RetractReason, Scalar};
 use crate::seal::{RecordKey, SealError, SealedField, seal};
 use crate::signature::{DeviceKey, RecordStatement};
 pub use acknowledgement::NewAcknowledgement;
@@ -105,6 +105,13 @@ pub enum Edit {
         /// The value, one of those in conflict.
         value: Scalar,
     },
+    /// Say what is right where it is none of several current values.
+    SettleOtherwise {
+        /// Which record.
+        record: RecordId,
+        /// The field in conflict, with its new value.
+        field: AssistanceField,
+    },
 }
 
 /// Which intent an edit is, or a change from outside turned out to be. The policy decides on these, class by class.
@@ -118,7 +125,7 @@ pub enum EditKind {
     Amend,
     /// A record taken back.
     Retract,
-    /// One of several current values chosen.
+    /// Several current values replaced by one: one of them, or another.
     Settle,
 }
 
@@ -217,7 +224,8 @@ impl Edit {
             | Edit::RetractAssistance { record, .. }
             | Edit::ReviseDraft { record, .. }
             | Edit::DiscardDraft { record }
-            | Edit::SettleConflict { record, .. } => *record,
+            | Edit::SettleConflict { record, .. }
+            | Edit::SettleOtherwise { record, .. } => *record,
         }
     }
 
@@ -235,7 +243,8 @@ impl Edit {
             | Edit::RetractAssistance { .. }
             | Edit::ReviseDraft { .. }
             | Edit::DiscardDraft { .. }
-            | Edit::SettleConflict { .. } => Place::Existing,
+            | Edit::SettleConflict { .. }
+            | Edit::SettleOtherwise { .. } => Place::Existing,
         }
     }
 
@@ -251,16 +260,17 @@ impl Edit {
             | Edit::Publish(_) => EditKind::Create,
             Edit::AmendAssistance { .. } | Edit::ReviseDraft { .. } => EditKind::Amend,
             Edit::RetractAssistance { .. } | Edit::DiscardDraft { .. } => EditKind::Retract,
-            Edit::SettleConflict { .. } => EditKind::Settle,
+            Edit::SettleConflict { .. } | Edit::SettleOtherwise { .. } => EditKind::Settle,
         }
     }
 
     /// The class of documents it belongs in; choosing a value belongs in any.
     fn class(&self) -> Option<Class> {
         match self {
-            Edit::LogAssistance(_) | Edit::AmendAssistance { .. } | Edit::RetractAssistance { .. } => {
-                Some(Class::Ledger)
-            }
+            Edit::LogAssistance(_)
+            | Edit::AmendAssistance { .. }
+            | Edit::RetractAssistance { .. }
+            | Edit::SettleOtherwise { .. } => Some(Class::Ledger),
             Edit::StartDraft(_) | Edit::ReviseDraft { .. } | Edit::DiscardDraft { .. } => Some(Class::Drafts),
             Edit::IssueDirective(_) => Some(Class::Board),
             Edit::Acknowledge(_) => Some(Class::Acks),
@@ -316,6 +326,10 @@ impl Edit {
             Edit::Remark(new) => new.write(&mut draft, author)?,
             Edit::Publish(new) => new.write(&mut draft)?,
             Edit::SettleConflict { field, value, .. } => draft.settle(field, value)?,
+            Edit::SettleOtherwise { field, .. } => {
+                draft.conflict(field.key())?;
+                field.write(&mut draft)?;
+            }
         }
         if create {
             draft.finish(author)?;
@@ -370,12 +384,14 @@ impl Draft<'_> {
         schema.judge_new(&fields).map(drop).map_err(EditError::Record)
     }
 
+    fn conflict(&self, field: &str) -> Result<Conflict, EditError> {
+        let mut conflicts = self.document.conflicts(self.write.record).into_iter();
+        let found = conflicts.find(|conflict| conflict.field == field);
+        found.ok_or(EditError::NoSuchConflict)
+    }
+
     fn settle(&mut self, field: &str, value: &Scalar) -> Result<(), EditError> {
-        let conflicts = self.document.conflicts(self.write.record);
-        let conflict = conflicts
-            .iter()
-            .find(|conflict| conflict.field == field)
-            .ok_or(EditError::NoSuchConflict)?;
+        let conflict = self.conflict(field)?;
         if !conflict.values.iter().any(|candidate| candidate.value == *value) {
             return Err(EditError::NoSuchConflict);
         }

@@ -10,6 +10,7 @@ pub(crate) mod code;
 mod directive;
 mod remark;
 mod secrecy;
+mod settled;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use catalogue::{CatalogueEntry, CatalogueKind};
 pub use directive::{Asks, Directive, Draft, Issue, Relation, Urgency};
 pub use remark::{Remark, RemarkKind};
 pub use secrecy::bears_secrecy;
+pub use settled::Settled;
 pub use targets::{Reach, Target, Targets};
 
 /// The fields of a record under their keys, before they get their types.

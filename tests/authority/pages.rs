@@ -6,9 +6,6 @@ use super::{ANYBODY, Row, get, post};
 /// A page for everybody who reaches the units below; who is not logged in is told so, as programs are.
 pub(super) const OVERSEER: [u16; 9] = [401, 403, 200, 200, 200, 200, 200, 403, 401];
 
-/// A form of a page, for whoever reaches the units below: done, the answer leads to where it can be seen.
-const FORM: [u16; 9] = [401, 403, 303, 303, 303, 303, 303, 403, 401];
-
 const ISSUE: &str = "csrf={csrf}&id={fresh}&unit={commune}&number={n}/UBND&title=X&urgency=normal\
                      &signer=Y&target={hamlet}&asks=read";
 
@@ -17,11 +14,11 @@ pub(super) fn rows() -> Vec<Row> {
         get("/", OVERSEER),
         get("/charts", OVERSEER),
         get("/conflicts", OVERSEER),
-        // Nothing is in conflict: as if somebody had settled it meanwhile.
+        // Nothing is in conflict: it says so to who settles.
         post(
             "/conflicts/{record}",
             Form("csrf={csrf}&field=outcome&value=x"),
-            FORM,
+            [401, 403, 409, 409, 404, 404, 404, 403, 401],
         ),
         get("/directives", OVERSEER),
         post(

@@ -147,6 +147,11 @@ impl ApiError {
         })
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Its code.
     pub fn code(&self) -> &'static str {
         self.problem.code
@@ -220,6 +225,9 @@ impl From<ServerEditError> for ApiError {
         let unfit = |code| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code);
         match error {
             ServerEditError::NotPermitted => Self::not_found(),
+            ServerEditError::Changed(field) => {
+                Self::new(StatusCode::CONFLICT, "changed_meanwhile").with("field", field)
+            }
             ServerEditError::NothingNew => unfit("nothing_new"),
             ServerEditError::Ended(by) => {
                 Self::new(StatusCode::CONFLICT, "directive_ended").with("ended_by", by.to_string())

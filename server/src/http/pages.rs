@@ -11,6 +11,7 @@ mod conflicts;
 mod directives;
 mod form;
 mod frame;
+mod input;
 mod issue;
 mod live;
 mod login;

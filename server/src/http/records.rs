@@ -19,10 +19,12 @@ use super::ApiError;
 use super::actor::Reader;
 use crate::app::App;
 use crate::clock::{day_of, midnight_ms};
+use crate::conflicts::{self, SettledPlace, SettledRow};
 use crate::policy::{Action, Permit, Read};
 use crate::realm::{self, RealmError};
 use crate::records::{self, Filter, RecordRow};
 use crate::search::{self, Blinder, Depth, Found, NoWords, Place, Words};
+use crate::seen::mark;
 use crate::units::eras::{self, View};
 
 /// Most rows of a page, and how many come without a wish.
@@ -235,6 +237,7 @@ fn found(found: Vec<Found>) -> Vec<(RecordRow, String)> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConflictsQuery {
+    state: Option<String>,
     unit: Option<String>,
     view: Option<String>,
     cursor: Option<String>,
@@ -250,6 +253,11 @@ pub(super) async fn conflicts(
     let unit = asked_unit(query.unit.as_deref())?;
     let (permit, past_of) = place(&reader, Action::ReadRecords, unit, query.view.as_deref())?;
     let (limit, today) = (limit(query.limit)?, day_of(app.clock.now_ms()));
+    match query.state.as_deref() {
+        None | Some("open") => {}
+        Some("settled") => return settled(&app, permit, past_of, query.cursor.as_deref(), limit).await,
+        Some(_) => return Err(ApiError::parameter("state")),
+    }
     let after = query
         .cursor
         .as_deref()
@@ -259,7 +267,7 @@ pub(super) async fn conflicts(
         .store()
         .read(move |conn| {
             let spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
-            let found = records::conflicts(conn, &permit, spans.as_deref(), after.as_ref(), limit + 1)?;
+            let found = conflicts::open(conn, &permit, spans.as_deref(), after.as_ref(), limit + 1)?;
             Ok::<_, RealmError>(found)
         })
         .await?;
@@ -273,11 +281,53 @@ pub(super) async fn conflicts(
             let sealed = SealedField::from_key(&row.field).is_some();
             json!({
                 "record": row.record.to_string(), "unit": row.unit.to_string(), "field": row.field,
-                "sealed": sealed, "values": conflict_values(&row.values),
+                "sealed": sealed, "values": conflict_values(&row.values), "seen": seen(&row.values),
             })
         })
         .collect();
     Ok(Json(json!({ "conflicts": views, "next": next })))
+}
+
+/// Conflicts that were settled, the last one first.
+async fn settled(
+    app: &App,
+    permit: Permit<Read>,
+    past_of: Option<UnitId>,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Json<Value>, ApiError> {
+    let today = day_of(app.clock.now_ms());
+    let after = cursor.map(|cursor| open_settled_cursor(cursor).ok_or_else(bad_cursor));
+    let after = after.transpose()?;
+    let mut rows = app
+        .store()
+        .read(move |conn| {
+            let spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
+            let found = conflicts::settled(conn, &permit, spans.as_deref(), after.as_ref(), limit + 1)?;
+            Ok::<_, RealmError>(found)
+        })
+        .await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(seal_settled_cursor);
+    let views: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "record": row.record.to_string(), "unit": row.unit.to_string(), "field": row.field,
+                "sealed": SealedField::from_key(&row.field).is_some(), "values": conflict_values(&row.values),
+                "settled": {
+                    "value": row.chosen.as_ref().map(scalar), "by": row.by.to_string(), "at_ms": row.at_ms,
+                },
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "conflicts": views, "next": next })))
+}
+
+/// The mark of values that somebody saw.
+pub(super) fn seen(values: &[ConflictValue]) -> String {
+    mark(values.iter().map(|value| &value.value))
 }
 
 /// Each value, who set it and when.
@@ -449,6 +499,24 @@ pub(super) fn open_conflict_cursor(text: &str) -> Option<(RecordId, String)> {
         RecordId::from_bytes(*record),
         String::from_utf8(field.to_vec()).ok()?,
     ))
+}
+
+pub(super) fn seal_settled_cursor(row: &SettledRow) -> String {
+    let mut bytes = row.at_ms.to_be_bytes().to_vec();
+    bytes.extend(row.change);
+    bytes.extend(row.field.as_bytes());
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
+pub(super) fn open_settled_cursor(text: &str) -> Option<SettledPlace> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    let (time, rest) = bytes.split_first_chunk::<8>()?;
+    let (change, field) = rest.split_first_chunk::<32>()?;
+    Some(SettledPlace {
+        at_ms: i64::from_be_bytes(*time),
+        change: *change,
+        field: String::from_utf8(field.to_vec()).ok()?,
+    })
 }
 
 pub(super) fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String>>) -> RecordView {

@@ -11,7 +11,7 @@ use sync_core::preflight::chunk_hash;
 use sync_core::protocol::{Batch, ED25519, HashBytes, Receipt, limits};
 use sync_core::signature::{BatchStatement, RecordStatement, Signature};
 
-use super::{HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict, Way};
+use super::{Follows, HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict, Way};
 use crate::documents::Loaded;
 use crate::log::{self, Append, AppendChange};
 use crate::metrics;
@@ -235,7 +235,14 @@ fn admit_batch(
             for new in &plan.new {
                 loaded.owners.insert(new.node.actor.clone(), sender.device);
             }
-            Ok(Verdict::Write(Box::new(append), loaded.document.adopt(*plan)))
+            let settle = plan.new.iter().filter(|new| new.settles).map(|new| new.hash);
+            let settle: Vec<ChangeHash> = settle.collect();
+            let rows = loaded.document.adopt(*plan);
+            let settled = settle
+                .iter()
+                .flat_map(|change| loaded.document.settled_by(change));
+            let settled = settled.collect();
+            Ok(Verdict::Write(Box::new(append), Follows { rows, settled }))
         }
     }
 }

@@ -19,14 +19,22 @@ use crate::ids::{AccountId, DeviceId, RecordId};
 use crate::record::{Fields, Scalar};
 use crate::signature::{RecordStatement, Signature};
 
+/// What a step does, for whoever follows it up.
+pub(super) struct Does {
+    /// The record that it creates.
+    pub(super) creates: Option<RecordId>,
+    /// Whether it writes where its author saw several different values.
+    pub(super) settles: bool,
+}
+
 /// Recognises the edit in every step and, where it comes from a device, holds it to the schema and asks the policy about
-/// it. Gives the record that each step creates.
+/// it.
 pub(super) fn check(
     document: &Document,
     steps: &[Step<'_>],
     changes: &[Change],
     gate: Gate<'_>,
-) -> Result<Vec<Option<RecordId>>, Refusal> {
+) -> Result<Vec<Does>, Refusal> {
     let mut overlay = Overlay::default();
     steps
         .iter()
@@ -46,9 +54,12 @@ pub(super) fn check(
             {
                 return Err(Refusal::Quarantined("not_permitted"));
             }
-            let creates = edit.creates.is_some().then_some(edit.record);
+            let does = Does {
+                creates: edit.creates.is_some().then_some(edit.record),
+                settles: edit.writes.iter().any(|write| write.disputed),
+            };
             overlay.add(at, edit);
-            Ok(creates)
+            Ok(does)
         })
         .collect()
 }
@@ -70,6 +81,8 @@ struct FieldWrite {
     /// `None` deletes.
     value: Option<ScalarValue>,
     preds: Vec<OpId>,
+    /// Its author saw several different values.
+    disputed: bool,
 }
 
 /// What the earlier steps of a batch did.
@@ -242,8 +255,8 @@ impl Reader<'_> {
         })
     }
 
-    /// One operation on a field, and whether all that it does is to choose among values that were there. `earlier` are
-    /// the fields that the same change has written before.
+    /// One operation on a field, and whether all that it does is to put one value, or none, in the place of several
+    /// different ones. `earlier` are the fields that the same change has written before.
     fn field(
         &self,
         target: &Target,
@@ -293,16 +306,15 @@ impl Reader<'_> {
         if value.is_some() && preds.len() != visible.len() {
             return Err(Refusal::Rejected("preds"));
         }
-        let settles = differ(&visible)
-            && value.as_ref().map_or(keeps_winner, |value| {
-                visible.iter().any(|(_, other)| other == value)
-            });
+        let disputed = differ(&visible);
+        let settles = disputed && (value.is_some() || keeps_winner || preds.len() == visible.len());
         Ok((
             FieldWrite {
                 key: key.to_string(),
                 op: id,
                 value,
                 preds,
+                disputed,
             },
             settles,
         ))

@@ -107,6 +107,13 @@ impl Device {
         };
         let conflicts = self.document.conflicts(record);
         if let Some(conflict) = conflicts.first().filter(|_| rng.random_bool(0.6)) {
+            let another = AssistanceField::Category(format!("w{}", rng.random_range(0..3)));
+            if conflict.field == another.key() && rng.random_bool(0.5) {
+                return Some(Edit::SettleOtherwise {
+                    record,
+                    field: another,
+                });
+            }
             let value = conflict.values[rng.random_range(0..conflict.values.len())]
                 .value
                 .clone();

@@ -110,11 +110,34 @@ impl Document {
         })
     }
 
-    /// The different values of a field; `None` when all who wrote it wrote the same.
+    /// The different current values of a field of a record, the one shown first; none where it is empty.
+    pub fn values(&self, record: RecordId, field: &str) -> Vec<Scalar> {
+        let all = self
+            .record_object(record)
+            .and_then(|object| self.automerge().get_all(&object, field).ok());
+        let mut values: Vec<Scalar> = Vec::new();
+        for (value, _) in all.into_iter().flatten().rev() {
+            match value.as_scalar().and_then(scalar) {
+                Some(value) if !values.contains(&value) => values.push(value),
+                Some(_) | None => {}
+            }
+        }
+        values
+    }
+
     fn conflict(&self, object: &ObjId, key: &str) -> Option<Conflict> {
+        let all = self.automerge().get_all(object, key).ok()?;
+        Some(Conflict {
+            field: key.to_owned(),
+            values: self.different(all)?,
+        })
+    }
+
+    /// The different ones of some values of a field; `None` when all who wrote it wrote the same.
+    pub(super) fn different(&self, all: Vec<(Value<'_>, ObjId)>) -> Option<Vec<ConflictValue>> {
         let mut values: Vec<ConflictValue> = Vec::new();
         // automerge gives the winner last.
-        for (value, op) in self.automerge().get_all(object, key).ok()?.into_iter().rev() {
+        for (value, op) in all.into_iter().rev() {
             let Some(value) = value.as_scalar().and_then(scalar) else {
                 continue;
             };
@@ -129,10 +152,7 @@ impl Document {
                 change: change.0,
             });
         }
-        (values.len() > 1).then(|| Conflict {
-            field: key.to_owned(),
-            values,
-        })
+        (values.len() > 1).then_some(values)
     }
 
     /// The change that holds an operation, whose it is and when it was made.

@@ -1,31 +1,32 @@
-//! `GET /conflicts`: what two people set without seeing each other, side by side, until a person chooses.
+//! `GET /conflicts`: what two people set without seeing each other, side by side, until a person chooses one value or
+//! writes another ([`settle`]); and what was settled so far.
 
-use std::collections::BTreeMap;
+mod looking;
+mod settle;
+
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
-use data_encoding::BASE64URL_NOPAD;
+use axum::response::Response;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use sync_core::edit::{Edit, EditKind};
-use sync_core::ids::{Class, RecordId};
-use sync_core::record::Scalar;
-use sync_core::seal::SealedField;
+use sync_core::ids::UnitId;
 
 use super::super::ApiError;
-use super::super::records::{open_conflict_cursor, seal_conflict_cursor};
-use super::form::Filled;
+use super::super::records::{
+    open_conflict_cursor, open_settled_cursor, seal_conflict_cursor, seal_settled_cursor,
+};
 use super::frame::{Frame, Visitor};
+use super::input::Input;
+use super::pick::{Choice, choices};
 use super::render;
-use super::words::Words;
 use crate::app::App;
-use crate::catalogue::Names;
-use crate::policy::Action;
-use crate::realm;
-use crate::records::{self, ConflictRow};
+use crate::conflicts;
+pub(super) use looking::value_told;
+use looking::{Looked, Looking, Viewing};
+pub(super) use settle::settle;
 
 /// Conflicts on one page.
 const PAGE: usize = 30;
@@ -34,8 +35,14 @@ const PAGE: usize = 30;
 #[template(path = "conflicts.html")]
 struct ConflictsPage {
     frame: Frame,
+    query: ConflictsQuery,
+    units: Vec<Choice>,
     conflicts: Vec<Conflict>,
+    settled: Vec<Settled>,
+    /// The address of the page after.
     next: Option<String>,
+    /// Why a form was not done, and what it said.
+    problem: Option<(String, String)>,
 }
 
 /// One field, and what was said of it.
@@ -45,9 +52,24 @@ struct Conflict {
     field: String,
     /// As the form names it.
     key: String,
+    /// Marks the values that are shown.
+    seen: String,
     values: Vec<Said>,
     /// Whether the reader may choose.
     settles: bool,
+    /// How another value is entered, by who may.
+    other: Option<Input>,
+    /// What was entered before.
+    typed: String,
+    /// The values are sealed, and can be asked for.
+    can_ask: bool,
+}
+
+impl Conflict {
+    /// What the field for another value is called on the page.
+    fn id(&self) -> String {
+        format!("{}-{}", self.record, self.key)
+    }
 }
 
 /// One value, by whom and when.
@@ -61,127 +83,148 @@ struct Said {
     shown: bool,
 }
 
-#[derive(Debug, Deserialize)]
+/// A conflict that was settled.
+struct Settled {
+    record: String,
+    place: String,
+    field: String,
+    chosen: String,
+    by: String,
+    when: String,
+    values: Vec<Said>,
+}
+
+/// What is asked; all of it is in the address.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
 pub(super) struct ConflictsQuery {
-    #[serde(default)]
+    /// `settled`, or those that are open.
+    state: String,
+    unit: String,
+    /// Whether citizens' data is shown to who may read it.
+    personal: bool,
     cursor: String,
 }
 
 pub(super) async fn page(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Query(query): Query<ConflictsQuery>,
+    query: Result<Query<ConflictsQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let permit = visitor.records(None)?;
-    let after = (!query.cursor.is_empty()).then(|| open_conflict_cursor(&query.cursor));
-    let after = after
-        .map(|after| after.ok_or_else(|| ApiError::parameter("cursor")))
-        .transpose()?;
-    let words = visitor.words;
-    let (mut rows, labels, names) = app
-        .store()
-        .read(move |conn| {
-            let rows = records::conflicts(conn, &permit, None, after.as_ref(), PAGE + 1)?;
-            let said = rows
-                .iter()
-                .flat_map(|row| row.values.iter().map(|value| value.by));
-            let names: BTreeMap<_, _> = said
-                .map(|account| Ok((account, realm::display_name(conn, account)?)))
-                .collect::<rusqlite::Result<_>>()?;
-            Ok::<_, rusqlite::Error>((rows, Names::load(conn, words.locale)?, names))
-        })
-        .await?;
-    let more = rows.len() > PAGE;
-    rows.truncate(PAGE);
-    let last = rows.last().filter(|_| more);
-    let settle = visitor
-        .reader
-        .permit(Action::Edit(Class::Ledger, EditKind::Settle), None)
-        .ok();
-    let view = |row: &ConflictRow| Conflict {
-        record: row.record.to_string(),
-        place: words.place(visitor.tree(), row.unit),
-        field: words.code("field", &row.field),
-        key: row.field.clone(),
-        values: row
-            .values
-            .iter()
-            .enumerate()
-            .map(|(at, value)| Said {
-                value: value_told(words, &labels, &row.field, &value.value),
-                mark: mark(&value.value),
-                by: names.get(&value.by).cloned().flatten().unwrap_or_default(),
-                when: words.time(value.at_ms),
-                shown: at == 0,
-            })
-            .collect(),
-        settles: settle
-            .as_ref()
-            .is_some_and(|permit| permit.units().contains(&row.unit)),
-    };
-    let page = ConflictsPage {
-        frame: visitor.frame("way-conflicts", "/conflicts"),
-        next: last.map(|row| seal_conflict_cursor(row.record, &row.field)),
-        conflicts: rows.iter().map(view).collect(),
+    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    let page = match query.state.as_str() {
+        "settled" => settled(&app, &visitor, query).await?,
+        "" | "open" => open(&app, &visitor, query).await?,
+        _ => return Err(ApiError::parameter("state")),
     };
     render(&page, StatusCode::OK)
 }
 
-/// A value as people read it.
-pub(super) fn value_told(words: Words, labels: &Names, field: &str, value: &Scalar) -> String {
-    if SealedField::from_key(field).is_some() {
-        return words.t("value-sealed");
+async fn open(app: &Arc<App>, visitor: &Visitor, query: ConflictsQuery) -> Result<ConflictsPage, ApiError> {
+    let (permit, after) = (
+        visitor.records(query.unit()?)?,
+        query.after(open_conflict_cursor)?,
+    );
+    let (worker, words, personal) = (Arc::clone(app), visitor.words, query.personal);
+    let found = app.store().read(move |conn| {
+        let rows = conflicts::open(conn, &permit, None, after.as_ref(), PAGE + 1)?;
+        let looking = Looking::new(conn, &permit, &worker, words.locale, personal);
+        let looked = looking.look(rows.iter().map(Looked::from))?;
+        Ok::<_, rusqlite::Error>((rows, looked))
+    });
+    let (mut rows, looked) = found.await?;
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let last = rows.last().filter(|_| more);
+    let next = last.map(|row| query.next(&seal_conflict_cursor(row.record, &row.field)));
+    let viewing = Viewing::new(visitor, &looked);
+    let conflicts = rows.iter().map(|row| viewing.open(row, String::new())).collect();
+    Ok(ConflictsPage {
+        conflicts,
+        next,
+        ..ConflictsPage::empty(visitor, query)?
+    })
+}
+
+async fn settled(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    query: ConflictsQuery,
+) -> Result<ConflictsPage, ApiError> {
+    let (permit, after) = (visitor.records(query.unit()?)?, query.after(open_settled_cursor)?);
+    let (worker, words, personal) = (Arc::clone(app), visitor.words, query.personal);
+    let found = app.store().read(move |conn| {
+        let rows = conflicts::settled(conn, &permit, None, after.as_ref(), PAGE + 1)?;
+        let looking = Looking::new(conn, &permit, &worker, words.locale, personal);
+        let looked = looking.look(rows.iter().map(Looked::from))?;
+        Ok::<_, rusqlite::Error>((rows, looked))
+    });
+    let (mut rows, looked) = found.await?;
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|row| query.next(&seal_settled_cursor(row)));
+    let viewing = Viewing::new(visitor, &looked);
+    let settled = rows.iter().map(|row| viewing.settled(row)).collect();
+    Ok(ConflictsPage {
+        settled,
+        next,
+        ..ConflictsPage::empty(visitor, query)?
+    })
+}
+
+impl ConflictsPage {
+    fn empty(visitor: &Visitor, query: ConflictsQuery) -> Result<Self, ApiError> {
+        Ok(Self {
+            frame: visitor.frame("way-conflicts", "/conflicts"),
+            units: choices(visitor.words, visitor.tree(), &visitor.all, query.unit()?),
+            query,
+            conflicts: Vec::new(),
+            settled: Vec::new(),
+            next: None,
+            problem: None,
+        })
     }
-    match (field, value) {
-        ("category" | "procedure" | "channel" | "outcome", Scalar::Text(code)) => labels.name(field, code),
-        ("occurred_at", Scalar::Int(at_ms)) => words.time(*at_ms),
-        (_, Scalar::Text(text)) => text.clone(),
-        (_, Scalar::Int(n)) => words.n(*n),
-        (_, Scalar::Bool(truth)) => words.t(if *truth { "yes" } else { "no" }),
-        (_, Scalar::Bytes(_) | Scalar::Null) => words.t("value-none"),
+}
+
+impl ConflictsQuery {
+    fn is_settled(&self) -> bool {
+        self.state == "settled"
     }
-}
 
-/// A field, and which of its values counts.
-#[derive(Debug, Deserialize)]
-pub(super) struct Choice {
-    field: String,
-    value: String,
-}
+    fn unit(&self) -> Result<Option<UnitId>, ApiError> {
+        let unit = (!self.unit.is_empty()).then(|| self.unit.parse());
+        unit.transpose().map_err(|_| ApiError::parameter("unit"))
+    }
 
-/// `POST /conflicts/{record}`
-pub(super) async fn settle(
-    State(app): State<Arc<App>>,
-    Path(record): Path<RecordId>,
-    filled: Filled<Choice>,
-) -> Result<Response, ApiError> {
-    let (visitor, choice) = (filled.visitor, filled.fields);
-    let (permit, field) = (visitor.records(None)?, choice.field.clone());
-    let found = app
-        .store()
-        .read(move |conn| records::conflict(conn, &permit, record, &field))
-        .await?;
-    // Sent twice, or settled by somebody else meanwhile.
-    let Some(values) = found else {
-        return Ok(Redirect::to("/conflicts?done=settled").into_response());
-    };
-    let Some(chosen) = values
-        .into_iter()
-        .find(|value| mark(&value.value) == choice.value)
-    else {
-        return Ok(Redirect::to("/conflicts?done=changed").into_response());
-    };
-    let edit = Edit::SettleConflict {
-        record,
-        field: choice.field,
-        value: chosen.value,
-    };
-    app.edit(visitor.reader.account, &edit).await?;
-    Ok(Redirect::to("/conflicts?done=settled").into_response())
-}
+    /// The place in a list after which it goes on.
+    fn after<T>(&self, open: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+        let after = (!self.cursor.is_empty()).then(|| open(&self.cursor));
+        let after = after.map(|after| after.ok_or_else(|| ApiError::parameter("cursor")));
+        after.transpose()
+    }
 
-/// Tells a value from the others of its field, whatever their order is when the form comes back.
-fn mark(value: &Scalar) -> String {
-    let bytes = minicbor::to_vec(value).unwrap_or_default();
-    BASE64URL_NOPAD.encode(&Sha256::digest(bytes))
+    /// The address of the list in some state.
+    fn address(&self, state: &str) -> String {
+        let personal = if self.personal { "true" } else { "" };
+        let fields = [("state", state), ("unit", &self.unit), ("personal", personal)];
+        let filled = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let filled = serde_html_form::to_string(filled.collect::<Vec<_>>());
+        format!("/conflicts?{}", filled.unwrap_or_default())
+    }
+
+    fn next(&self, cursor: &str) -> String {
+        format!("{}&cursor={cursor}", self.address(&self.state))
+    }
+
+    /// The same with citizens' data.
+    fn with_personal(&self) -> String {
+        let with = Self {
+            personal: true,
+            ..self.clone()
+        };
+        with.address(&self.state)
+    }
 }

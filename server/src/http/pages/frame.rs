@@ -173,7 +173,6 @@ const DONE: &[&str] = &[
     "added",
     "admitted",
     "already",
-    "changed",
     "decided",
     "ended",
     "granted",

@@ -6,7 +6,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::civil::DateTime;
 use serde::Deserialize;
 use sync_core::edit::EditKind;
 use sync_core::ids::{Class, RecordId, UnitId};
@@ -16,9 +15,10 @@ use super::super::ApiError;
 use super::super::directives::{NamedRelation, NamedTarget, Words, issue_as};
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
+use super::input::{Pick, instant};
 use super::render;
 use crate::app::App;
-use crate::clock::{VIETNAM, random_bits};
+use crate::clock::random_bits;
 use crate::directives;
 use crate::policy::Action;
 
@@ -55,13 +55,6 @@ struct IssuePage {
     asks: Vec<Pick>,
     /// What it does to the earlier directive, and what that is.
     relation: Option<(String, String)>,
-}
-
-/// Something to pick.
-struct Pick {
-    value: String,
-    label: String,
-    chosen: bool,
 }
 
 /// A unit that a directive can be for, and those below it.
@@ -232,6 +225,7 @@ impl Typed {
         let relation = earlier(&self)?;
         let unit = |text: &str, name| text.parse::<UnitId>().map_err(|_| ApiError::parameter(name));
         let deadline = (!self.deadline.is_empty()).then(|| instant(&self.deadline));
+        let deadline = deadline.map(|at_ms| at_ms.ok_or_else(|| ApiError::parameter("deadline")));
         let targets = self.target.iter().map(|target| {
             Ok(NamedTarget {
                 unit: unit(target, "targets")?,
@@ -257,11 +251,4 @@ impl Typed {
             ..Words::default()
         })
     }
-}
-
-/// A minute in Vietnam, as the browser writes it.
-fn instant(text: &str) -> Result<i64, ApiError> {
-    let invalid = |_| ApiError::parameter("deadline");
-    let minute: DateTime = text.parse().map_err(invalid)?;
-    Ok(VIETNAM.to_timestamp(minute).map_err(invalid)?.as_millisecond())
 }

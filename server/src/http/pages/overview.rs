@@ -19,6 +19,7 @@ use super::frame::{Frame, Visitor};
 use super::render;
 use crate::aggregates::{self, Days, Sums};
 use crate::app::App;
+use crate::conflicts;
 use crate::directives;
 use crate::policy::{Action, Permit, Read};
 use crate::quarantine;
@@ -168,7 +169,7 @@ fn ask(
             &Days::through(today.first_of_month(), today),
         )?,
         phones: records::phones(conn, &permits.phones, today)?,
-        conflicts: records::conflicts_by_unit(conn, &permits.records)?,
+        conflicts: conflicts::by_unit(conn, &permits.records)?,
         remarks: remarks::open_by_unit(conn, &permits.remarks, None)?
             .into_values()
             .sum(),

@@ -1,0 +1,43 @@
+//! How one value is entered: what a field of a form is, by the kind of value that it takes.
+
+use jiff::civil::DateTime;
+
+use crate::clock::VIETNAM;
+
+/// Something to pick.
+pub(super) struct Pick {
+    pub(super) value: String,
+    pub(super) label: String,
+    pub(super) chosen: bool,
+}
+
+/// How a value is entered.
+pub(super) enum Input {
+    /// One of these.
+    Choice(Vec<Pick>),
+    /// A whole number within these bounds, both included.
+    Number(i64, i64),
+    /// A minute in Vietnam.
+    Time,
+    /// A line of at most so many characters.
+    Line(usize),
+    /// Lines, of at most so many characters together.
+    Text(usize),
+}
+
+/// A minute in Vietnam as a browser writes it, in UTC milliseconds.
+pub(super) fn instant(typed: &str) -> Option<i64> {
+    let minute: DateTime = typed.parse().ok()?;
+    Some(VIETNAM.to_timestamp(minute).ok()?.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_is_one_in_vietnam() {
+        assert_eq!(instant("2025-03-03T09:00"), Some(1_740_967_200_000));
+        assert_eq!(instant("9999-99-99T00:00"), None);
+    }
+}
