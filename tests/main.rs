@@ -25,6 +25,7 @@ mod delivery;
 mod directives;
 mod directory;
 mod disks;
+mod drafting;
 mod durability;
 mod exporting;
 mod forks;

@@ -17,6 +17,7 @@ use crate::directives;
 use crate::policy::{Permit, Read, Write};
 use crate::realm::RealmError;
 use crate::replica::ServerEditError;
+use crate::seen::Seen;
 
 /// Leave to issue, and to know of what was issued before.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl App {
         Ok(id)
     }
 
-    /// Changes a draft of a unit in reach.
+    /// Changes a draft of a unit in reach, if it still says what its author saw.
     ///
     /// # Errors
     /// [`ServerEditError`]; nothing was changed.
@@ -81,10 +82,10 @@ impl App {
         &self,
         account: AccountId,
         may: &Permit<Write>,
-        edit: &Edit,
+        (edit, seen): (&Edit, &Seen),
     ) -> Result<(), ServerEditError> {
         self.open_draft(may, edit.record())?;
-        self.edit(account, edit).await
+        self.edit_seen(account, edit, seen).await
     }
 
     /// A draft that is still being written.

@@ -31,6 +31,19 @@ pub(super) fn rows() -> Vec<Row> {
             "/directives/{directive}",
             [401, 403, 200, 200, 200, 200, 404, 403, 401],
         ),
+        get("/drafts", [401, 403, 200, 200, 404, 404, 200, 403, 401]),
+        post(
+            "/drafts",
+            Form(ISSUE),
+            [401, 403, 303, 404, 404, 404, 404, 403, 401],
+        ),
+        // It was given up before, by the API: what it said can be taken up again.
+        get("/drafts/{draft}", [401, 403, 200, 404, 404, 404, 404, 403, 401]),
+        post(
+            "/drafts/{draft}",
+            Form("csrf={csrf}&do=save&title=X"),
+            [401, 403, 409, 404, 404, 404, 404, 403, 401],
+        ),
         get("/language?to=en&back=%2F", [303; 9]),
         Row {
             sends: Listens,

@@ -72,6 +72,7 @@ pub(super) async fn play(
     for paper in PAPERS {
         issued.push(issue(leader, unit, paper)?);
     }
+    draft(leader, unit)?;
     leader.sync(|| Fate::Delivered).await?;
     let heard = |at: usize| at % SILENT_EVERY != SILENT_EVERY - 1;
     for (at, hamlet) in hamlets.iter_mut().enumerate().filter(|(at, _)| heard(*at)) {
@@ -135,6 +136,20 @@ fn issue(leader: &mut Phone<MemoryStore>, unit: UnitId, paper: Paper) -> anyhow:
         let draft = replica.start_draft(Some(unit), fields, written_ms, rng)?;
         replica.issue(draft, written_ms, rng)
     })
+}
+
+/// Begins a paper that nobody has issued yet.
+fn draft(leader: &mut Phone<MemoryStore>, unit: UnitId) -> anyhow::Result<()> {
+    leader.work(|replica, now_ms, rng| {
+        let fields = vec![
+            DraftField::Title("Kế hoạch ra quân Ngày Chuyển đổi số quốc gia".to_owned()),
+            DraftField::Urgency(Urgency::Normal),
+            DraftField::Targets(Targets::subtree(unit)),
+            DraftField::Asks(Asks::Report),
+        ];
+        replica.start_draft(Some(unit), fields, now_ms, rng)
+    })?;
+    Ok(())
 }
 
 /// What a hamlet says to a paper after "received", and how long ago, in milliseconds.

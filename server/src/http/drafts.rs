@@ -18,6 +18,7 @@ use super::records::conflict_values;
 use crate::app::App;
 use crate::directives;
 use crate::policy::Action;
+use crate::seen::Seen;
 
 /// What is asked of who changes drafts.
 const WRITE: Action = Action::Edit(Class::Drafts, EditKind::Amend);
@@ -56,7 +57,8 @@ pub(super) async fn revise(
     let permit = writer.permit(WRITE, None)?;
     let fields = words.fields()?;
     let edit = Edit::ReviseDraft { record, fields };
-    app.edit_draft(writer.reader.account, &permit, &edit).await?;
+    let edit = (&edit, &Seen::default());
+    app.edit_draft(writer.reader.account, &permit, edit).await?;
     Ok(Json(json!({})))
 }
 
@@ -67,7 +69,8 @@ pub(super) async fn discard(
 ) -> Result<Json<Value>, ApiError> {
     let permit = writer.permit(WRITE, None)?;
     let edit = Edit::DiscardDraft { record };
-    app.edit_draft(writer.reader.account, &permit, &edit).await?;
+    let edit = (&edit, &Seen::default());
+    app.edit_draft(writer.reader.account, &permit, edit).await?;
     Ok(Json(json!({})))
 }
 

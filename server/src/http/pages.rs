@@ -9,6 +9,7 @@ mod charts;
 mod complete;
 mod conflicts;
 mod directives;
+mod drafts;
 mod form;
 mod frame;
 mod input;
@@ -24,6 +25,7 @@ mod records;
 mod remarks;
 mod report;
 mod words;
+mod writing;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -46,6 +48,10 @@ pub(super) fn routes() -> Vec<Route> {
         post("/directives", Overseer, issue::issue),
         get("/directives/new", Overseer, issue::form),
         get("/directives/{directive}", Overseer, directives::board),
+        get("/drafts", Overseer, drafts::list),
+        post("/drafts", Overseer, drafts::start),
+        get("/drafts/{draft}", Overseer, drafts::page),
+        post("/drafts/{draft}", Overseer, drafts::work),
         get("/language", Anybody, login::language),
         get("/live", Overseer, live::listen),
         get("/login", Anybody, login::form),

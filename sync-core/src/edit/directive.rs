@@ -149,6 +149,21 @@ impl NewDraft {
 }
 
 impl DraftField {
+    /// The field's key in the document; of a relation that of its kind.
+    pub fn key(&self) -> &'static str {
+        match self {
+            DraftField::Number(_) => board::NUMBER,
+            DraftField::Title(_) => board::TITLE,
+            DraftField::Body(_) => board::BODY,
+            DraftField::Urgency(_) => board::URGENCY,
+            DraftField::Deadline(_) => board::DEADLINE,
+            DraftField::Signer(_) => board::SIGNER,
+            DraftField::Targets(_) => board::TARGETS,
+            DraftField::Asks(_) => board::ASKS,
+            DraftField::Relation(_) => board::RELATION,
+        }
+    }
+
     pub(super) fn write(&self, draft: &mut Draft<'_>) -> Result<(), EditError> {
         let words = |words: &Option<String>| {
             words

@@ -73,14 +73,14 @@ impl Conflict {
 }
 
 /// One value, by whom and when.
-struct Said {
-    value: String,
+pub(super) struct Said {
+    pub(super) value: String,
     /// As the form names it.
-    mark: String,
-    by: String,
-    when: String,
+    pub(super) mark: String,
+    pub(super) by: String,
+    pub(super) when: String,
     /// It is what lists show meanwhile.
-    shown: bool,
+    pub(super) shown: bool,
 }
 
 /// A conflict that was settled.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sync_core::edit::EditKind;
 use sync_core::ids::{Class, RecordId, UnitId};
 use sync_core::progress::SOON_MS;
-use sync_core::record::{Directive, Reach, Stage, Urgency};
+use sync_core::record::{Directive, Reach, Stage, Targets, Urgency};
 
 use super::super::ApiError;
 use super::super::records::{open_cursor, seal_cursor};
@@ -35,6 +35,8 @@ struct ListPage {
     next: Option<String>,
     /// Whether the reader may issue one.
     issues: bool,
+    /// How many are being written, for who writes them.
+    drafts: Option<usize>,
 }
 
 /// One directive in the list.
@@ -122,10 +124,13 @@ pub(super) async fn list(
         .map(|after| after.ok_or_else(|| ApiError::parameter("cursor")))
         .transpose()?;
     let authority = Arc::clone(&visitor.reader.authority);
+    let writes = visitor.read(Action::Hold(Class::Drafts)).ok();
     app.flush_presence().await;
-    let mut found = app
+    let (mut found, drafts) = app
         .store()
         .read(move |conn| {
+            let drafts = writes.map(|permit| directives::drafts(conn, &permit, None));
+            let drafts = drafts.transpose()?.map(|drafts| drafts.len());
             let found = directives::list(conn, &boards, None, after, PAGE + 1)?.into_iter();
             let told = found.map(|directive| {
                 let asked = directives::asked(conn, &directive)?;
@@ -135,7 +140,7 @@ pub(super) async fn list(
                 let counts = Counts::of(&board.units);
                 Ok((told.directive, counts, told.ended_by.is_some(), doubled))
             });
-            told.collect::<Result<Vec<_>, RealmError>>()
+            Ok::<_, RealmError>((told.collect::<Result<Vec<_>, RealmError>>()?, drafts))
         })
         .await?;
     let more = found.len() > PAGE;
@@ -151,6 +156,7 @@ pub(super) async fn list(
         directives: lines.collect(),
         next,
         issues: issues(&visitor),
+        drafts,
         frame: visitor.frame("way-directives", "/directives"),
     };
     render(&page, StatusCode::OK)
@@ -202,7 +208,7 @@ pub(super) async fn board(
         relation,
         ended_by: ended_by.map(|record| record.to_string()),
         same_number: same_number.iter().map(ToString::to_string).collect(),
-        targets: targets(words, &issued_on, &directive),
+        targets: named(words, &issued_on, &directive.targets),
         digest: data_encoding::HEXLOWER.encode(&directive.issue.digest),
         stages: stages
             .map(|(stage, n)| (words.code("stage", stage.code()), n))
@@ -242,10 +248,10 @@ fn line(visitor: &Visitor, directive: &Directive, counts: Counts) -> Line {
     }
 }
 
-/// Whom it is for, by the names of the day on which it was issued.
-fn targets(words: Words, issued_on: &Tree, directive: &Directive) -> Vec<String> {
-    let named = directive.targets.units().iter().map(|target| {
-        let name = words.unit(issued_on, target.unit);
+/// Whom something is for, by the names of a day.
+pub(super) fn named(words: Words, tree: &Tree, targets: &Targets) -> Vec<String> {
+    let named = targets.units().iter().map(|target| {
+        let name = words.unit(tree, target.unit);
         match target.reach {
             Reach::Unit => name,
             Reach::Subtree => words.say("target-subtree", &[("unit", &name)]),

@@ -174,6 +174,8 @@ const DONE: &[&str] = &[
     "admitted",
     "already",
     "decided",
+    "draft-discarded",
+    "draft-saved",
     "ended",
     "granted",
     "handed-over",

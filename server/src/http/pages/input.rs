@@ -31,6 +31,15 @@ pub(super) fn instant(typed: &str) -> Option<i64> {
     Some(VIETNAM.to_timestamp(minute).ok()?.as_millisecond())
 }
 
+/// The minute of an instant as a browser reads it.
+pub(super) fn minute(at_ms: i64) -> String {
+    let instant = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
+    VIETNAM
+        .to_datetime(instant)
+        .strftime("%Y-%m-%dT%H:%M")
+        .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +47,7 @@ mod tests {
     #[test]
     fn a_minute_is_one_in_vietnam() {
         assert_eq!(instant("2025-03-03T09:00"), Some(1_740_967_200_000));
+        assert_eq!(minute(1_740_967_200_000), "2025-03-03T09:00");
         assert_eq!(instant("9999-99-99T00:00"), None);
     }
 }

@@ -31,6 +31,9 @@ use crate::remarks::Filter;
 /// Most remarks that are shown of one record.
 const REMARKS: usize = 100;
 
+/// Fields of a record that say what every step of its history says.
+const STEP: [&str; 3] = ["recorded_by", "recorded_at", "device"];
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RecordQuery {
@@ -146,7 +149,12 @@ fn step_line(
         Some((id, Some(name))) if name.is_empty() => words.say("step-phone", &[("id", &id.to_string())]),
         Some((_, Some(name))) => name,
     };
-    let fields = step.fields.iter().map(|(field, told)| {
+    // The step itself says who made the record, when and where.
+    let fields = step
+        .fields
+        .iter()
+        .filter(|(field, _)| !STEP.contains(&field.as_str()));
+    let fields = fields.map(|(field, told)| {
         let told = match told {
             Told::Emptied => words.t("value-none"),
             Told::Clear(value) => value_told(words, labels, field, value),
