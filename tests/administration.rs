@@ -725,3 +725,80 @@ fn a_password_is_set_by_a_code_and_changed_in_ones_own_account() {
     assert_eq!(change("mười ký tự trở lên").status, StatusCode::SEE_OTHER);
     assert!(shown(&office, "/account?done=password", &session).contains("Đã đổi mật khẩu"));
 }
+
+#[test]
+fn everybody_who_is_logged_in_has_a_page_about_themselves() {
+    let (office, admin) = district();
+    let hamlet = office.unit("15367.01");
+    let account = add(&office, &admin, "lan", "Nguyễn Thị <b>Lan</b>", "member", hamlet);
+    let mut phone = office.phone(account);
+    phone.sync(&office);
+    office.phone(office.account("minh", Role::Member, hamlet));
+    let lan = office.log_in(account);
+    let about = shown(&office, "/account", &lan);
+    for told in ["Nguyễn Thị &#60;b&#62;Lan", "Thành viên tổ", "Thôn Một", "phiên này"] {
+        assert!(about.contains(told), "{told}: {about}");
+    }
+    assert_eq!(
+        about.matches("Liên lạc cuối").count(),
+        1,
+        "one phone, and nobody else's: {about}"
+    );
+    assert!(!about.contains("/account/sessions"), "there is one session alone");
+    assert_eq!(office.count("SELECT count(*) FROM device"), 2);
+    for path in ["/", "/records", "/conflicts", "/drafts"] {
+        assert_eq!(page(&office, path, &lan).status, StatusCode::FORBIDDEN, "{path}");
+    }
+
+    office.pass(60_000);
+    let elsewhere = office.log_in(account);
+    let about = shown(&office, "/account", &lan);
+    assert_eq!(about.matches("Đăng nhập lúc").count(), 2);
+    for _ in 0..2 {
+        assert_eq!(
+            done(&office, "/account/sessions", &lan, &[]),
+            "/account?done=sessions"
+        );
+    }
+    assert_eq!(
+        shown(&office, "/account", &lan).matches("Đăng nhập lúc").count(),
+        1
+    );
+    assert_eq!(
+        send(&office, "/account/sessions", &elsewhere, &[]).status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert!(
+        shown(&office, "/account", &admin).contains("phiên này"),
+        "those of others go on"
+    );
+}
+
+#[test]
+fn phones_are_summed_by_the_unit_above_theirs() {
+    let (office, admin) = district();
+    for (name, code) in [("lan", "15367.01"), ("minh", "15367.02"), ("hoa", "15379.01")] {
+        let hamlet = office.unit(code);
+        office
+            .phone(office.account(name, Role::Member, hamlet))
+            .sync(&office);
+    }
+    let page = shown(&office, "/phones", &admin);
+    assert!(
+        page.contains("Theo xã, thôn") && !page.contains(r#"class="late""#),
+        "{page}"
+    );
+    office.travel_to(date(2025, 3, 20));
+    let admin = office.log_in(office.account("quantri2", Role::Admin, office.unit("393")));
+    let page = shown(&office, "/phones", &admin);
+    let commune = office.unit("15367");
+    let row = between(
+        &page,
+        &format!(r#"<a href="/phones?unit={commune}">Xã Vĩnh Hưng</a>"#),
+        "</tr>",
+    );
+    let silent = format!(r#"href="/phones?unit={commune}&amp;state=silent">2</a>"#);
+    assert!(row.contains(">2</td>") && row.contains(&silent), "{row}");
+    let one = shown(&office, &format!("/phones?unit={commune}"), &admin);
+    assert!(!one.contains("Theo xã, thôn"), "one unit needs no sum");
+}

@@ -454,3 +454,46 @@ fn one_version_made_twice_offline_is_found_at_merge_and_shown_to_the_unit() {
     );
     commune.holds();
 }
+
+#[test]
+fn the_charts_say_how_long_it_took_from_directive_to_done_and_what_is_overdue() {
+    let mut commune = commune();
+    let page = |office: &Office, account| {
+        let who = office.log_in(account);
+        let answer = office.get("/charts", &who);
+        assert_eq!(answer.status, StatusCode::OK);
+        String::from_utf8(answer.bytes).unwrap()
+    };
+    assert!(
+        !page(&commune.office, commune.account).contains("Từ ban hành"),
+        "nothing was issued"
+    );
+    let id = commune.issue("8/UBND-VX", json!({}));
+    let old = commune.issue("9/UBND-VX", json!({}));
+    commune.issue(
+        "9/UBND-VX",
+        json!({ "relation": { "kind": "withdraws", "directive": old }, "asks": "read" }),
+    );
+    for (n, hours) in [(0, 20), (1, 50)] {
+        commune.office.pass(hours * HOUR_MS);
+        let (now_ms, unit) = (commune.office.now_ms(), commune.hamlets[n]);
+        commune.heads[n].sync(&commune.office);
+        commune.heads[n].acknowledge(id.parse().unwrap(), unit, Stage::Done, now_ms);
+        commune.heads[n].sync(&commune.office);
+    }
+    // One in 20 hours, one in 70, one not at all; what was withdrawn is not counted.
+    let page = page(&commune.office, commune.account);
+    for told in [
+        "1 văn bản còn hiệu lực",
+        "đã xong: 66% (2/3)",
+        "Một nửa đã xong trong 2,9 ngày",
+        "Quá hạn chưa xong: 1.",
+        "33% (1/3)",
+        "1 việc quá hạn ở 1 nơi",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let overdue = page.split("Quá hạn chưa xong</title>").nth(1).unwrap();
+    assert!(overdue.contains("<desc>") && overdue.split("</section>").next().unwrap().contains("<table>"));
+    commune.holds();
+}

@@ -193,6 +193,12 @@ fn another_value_takes_the_place_of_both_and_what_they_were_is_kept() {
     assert_eq!(api("state=open")["conflicts"], json!([]));
     assert_eq!(api("state=other")["code"], "parameter_invalid");
 
+    let record = village.shown(&format!("/records/{}", village.record), &village.official);
+    assert!(
+        record.contains("Giải quyết mâu thuẫn") && !record.contains("recorded_by"),
+        "{record}"
+    );
+
     // It follows from the log, and from nothing else.
     assert_eq!(village.verified(), [""; 0]);
     let master = village.office.app.exchange.ingest.master.clone();
@@ -492,5 +498,32 @@ fn the_conflicts_of_another_commune_do_not_exist() {
     assert_eq!(
         office.send(request.body(Body::empty()).unwrap()).status,
         StatusCode::NOT_FOUND
+    );
+}
+
+#[test]
+fn the_history_says_what_was_chosen_even_where_that_was_shown_already() {
+    let village = Village::with(outcomes());
+    let page = village.shown("/conflicts", &village.official);
+    let (seen, shown) = (
+        field(&page, "seen"),
+        page.split(r#"<button name="value" value=""#).nth(1).unwrap(),
+    );
+    let form = [
+        ("field", "outcome"),
+        ("seen", seen.as_str()),
+        ("value", shown.split_once('"').unwrap().0),
+    ];
+    assert!(is_done(&village.send(&village.official, &form)));
+    let path = format!("/v1/records/{}/history", village.record);
+    let told = village.office.get(&path, &village.official).json();
+    let last = told["history"].as_array().unwrap().last().unwrap().clone();
+    let now = village
+        .office
+        .get(&format!("/v1/records/{}", village.record), &village.official)
+        .json();
+    assert_eq!(
+        (&last["kind"], &last["fields"]["outcome"]),
+        (&json!("settled"), &now["outcome"])
     );
 }

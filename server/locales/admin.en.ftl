@@ -337,3 +337,12 @@ line-reform-text = a code or a name is empty or too long
 line-role-unknown = there is no such account, old code or new code
 line-role-not-held = { $name } holds no such role that ends on { $day }
 line-no-admin = no admin would be left: say where the role goes
+
+oneself-sessions = Sessions
+oneself-began = Logged in at
+oneself-ends = ends at
+oneself-here = this one
+oneself-end-others = Log out everywhere else
+oneself-phones = My phones
+oneself-phones-about = Lost a phone, or see one that you do not know? Tell the administrator at once to have it revoked.
+done-sessions = Logged out everywhere else.

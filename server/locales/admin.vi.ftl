@@ -324,3 +324,12 @@ line-reform-text = mã hoặc tên để trống hoặc quá dài
 line-role-unknown = không có tài khoản, mã cũ hoặc mã mới này
 line-role-not-held = { $name } không giữ vai trò nào như vậy kết thúc vào ngày { $day }
 line-no-admin = sẽ không còn quản trị nào: hãy ghi vai trò đó chuyển về đâu
+
+oneself-sessions = Phiên đăng nhập
+oneself-began = Đăng nhập lúc
+oneself-ends = hết hạn lúc
+oneself-here = phiên này
+oneself-end-others = Đăng xuất khỏi mọi nơi khác
+oneself-phones = Điện thoại của tôi
+oneself-phones-about = Mất máy hoặc thấy máy lạ? Báo ngay cho người quản trị để thu hồi.
+done-sessions = Đã đăng xuất khỏi mọi nơi khác.

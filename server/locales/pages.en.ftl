@@ -289,6 +289,7 @@ record-history = History
 record-arrived = received
 step-created = Recorded
 step-amended = Amended
+step-settled = Conflict settled
 step-retracted = Taken back
 step-server = server
 step-phone = phone { $id }
@@ -310,3 +311,20 @@ draft-gone = This draft was given up. What it says is below: it can be issued, o
 done-draft-saved = The draft was saved.
 done-draft-discarded = The draft was given up.
 field-retracted = Taken back
+
+chart-directives = Carrying out directives
+chart-pace = From issue to done (% of units)
+chart-pace-of = After the issue
+chart-pace-counted = Units that are done
+chart-pace-days = { $n ->
+    [one] Within 1 day
+   *[other] Within { $number } days
+ }
+chart-pace-open = Not done
+chart-pace-half = Half of them were done within { $days } days.
+chart-pace-no-half = Fewer than half of them are done.
+chart-pace-about = Directives in force that were issued in this time: { $directives }; units that have to answer: { $all }; done: { $done }. { $half } Overdue: { $late }.
+chart-pace-more = Of the newest directives alone.
+chart-overdue = Overdue
+chart-overdue-counted = Directives
+chart-overdue-about = { $total } overdue in { $units } units; most: { $name } with { $n }.

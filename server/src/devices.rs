@@ -3,7 +3,7 @@
 //! A device that was revoked or lost may still deliver, into quarantine and nothing else, and is told to wipe itself:
 //! what an honest person recorded before must not be lost with the right to record. It reads nothing from then on.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::json;
 use sync_core::ids::{AccountId, DeviceId, UnitId};
@@ -71,26 +71,9 @@ pub struct DeviceView {
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<DeviceView>> {
-    let sql = "SELECT d.id, d.account, d.name, d.enrolled_at, d.revoked_at, d.lost_at IS NOT NULL,
-                 h.last_sync_at, h.unsent, t.copied_at
-               FROM device d LEFT JOIN device_health h ON h.device = d.id
-                 LEFT JOIN device_token t ON t.device = d.id ORDER BY d.account, d.enrolled_at";
-    let mut statement = conn.prepare_cached(sql)?;
+    let mut statement = conn.prepare_cached(&format!("{DEVICE} ORDER BY d.account, d.enrolled_at"))?;
     let devices = statement.query_map([], |row| {
-        let account = AccountId::from_bytes(row.get(1)?);
-        let view = DeviceView {
-            id: DeviceId::from_bytes(row.get(0)?).to_string(),
-            account: account.to_string(),
-            name: row.get(2)?,
-            enrolled_at_ms: row.get(3)?,
-            revoked_at_ms: row.get(4)?,
-            lost: row.get(5)?,
-            last_sync_at_ms: row.get(6)?,
-            unsent: row.get(7)?,
-            copied_at_ms: row.get(8)?,
-            returned_at_ms: None,
-        };
-        Ok((account, view))
+        Ok((AccountId::from_bytes(row.get(1)?), device_view(row)?))
     })?;
     let mut views = Vec::new();
     for device in devices {
@@ -102,6 +85,37 @@ pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<De
     }
     views.extend(returned(conn, permit)?);
     Ok(views)
+}
+
+/// The devices of one account, the last one enrolled first.
+///
+/// # Errors
+/// The store's.
+pub fn of_account(conn: &Connection, account: AccountId) -> rusqlite::Result<Vec<DeviceView>> {
+    let sql = format!("{DEVICE} WHERE d.account = ? ORDER BY d.enrolled_at DESC");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([account.to_bytes()], device_view)?;
+    rows.collect()
+}
+
+const DEVICE: &str = "SELECT d.id, d.account, d.name, d.enrolled_at, d.revoked_at, d.lost_at IS NOT NULL,
+                        h.last_sync_at, h.unsent, t.copied_at
+                      FROM device d LEFT JOIN device_health h ON h.device = d.id
+                        LEFT JOIN device_token t ON t.device = d.id";
+
+fn device_view(row: &Row<'_>) -> rusqlite::Result<DeviceView> {
+    Ok(DeviceView {
+        id: DeviceId::from_bytes(row.get(0)?).to_string(),
+        account: AccountId::from_bytes(row.get(1)?).to_string(),
+        name: row.get(2)?,
+        enrolled_at_ms: row.get(3)?,
+        revoked_at_ms: row.get(4)?,
+        lost: row.get(5)?,
+        last_sync_at_ms: row.get(6)?,
+        unsent: row.get(7)?,
+        copied_at_ms: row.get(8)?,
+        returned_at_ms: None,
+    })
 }
 
 /// Devices that wait to be admitted: of people in the permit's units, and of those whom this store does not know either.

@@ -5,6 +5,7 @@ mod answers;
 mod asked;
 mod board;
 mod drafts;
+mod pace;
 mod urgent;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use answers::acknowledgements;
 pub use asked::{Asked, asked, is_shown};
 pub use board::{Board, Counts, Standing, board};
 pub use drafts::{draft_conflict, drafts};
+pub use pace::{Answer, Pace, pace};
 pub use urgent::{urgent_documents, urgent_positions};
 
 /// Issued directives of the permit's units – in one of the spans, if there are any –, newest first, at most `limit`, after

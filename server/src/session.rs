@@ -129,6 +129,41 @@ pub fn end_others(tx: &Transaction<'_>, account: AccountId, cookie: Option<&str>
     Ok(())
 }
 
+/// A session, as its owner sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// When it began, UTC milliseconds.
+    pub began_at_ms: i64,
+    /// When it ends by itself.
+    pub ends_at_ms: i64,
+    /// Whether it is the one that asks.
+    pub here: bool,
+}
+
+/// The sessions of an account that go on, the last one first.
+///
+/// # Errors
+/// The store's.
+pub fn of_account(
+    conn: &Connection,
+    account: AccountId,
+    cookie: &str,
+    now_ms: i64,
+) -> rusqlite::Result<Vec<SessionView>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT expires_at, digest = ? FROM session WHERE account = ? AND expires_at > ? ORDER BY expires_at DESC",
+    )?;
+    let rows = statement.query_map(params![digest(cookie), account.to_bytes(), now_ms], |row| {
+        let ends_at_ms: i64 = row.get(0)?;
+        Ok(SessionView {
+            began_at_ms: ends_at_ms - SESSION_TTL_MS,
+            ends_at_ms,
+            here: row.get(1)?,
+        })
+    })?;
+    rows.collect()
+}
+
 impl Session {
     /// Whether a form brought back what it was given. Takes as long for a near miss as for any other.
     pub fn is_meant(&self, csrf: &str) -> bool {

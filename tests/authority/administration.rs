@@ -12,11 +12,16 @@ const DONE: [u16; 9] = [401, 403, 404, 404, 303, 404, 404, 403, 401];
 pub(super) fn rows() -> Vec<Row> {
     let form = |asks, body, answers| post(asks, Form(body), answers);
     vec![
-        get("/account", OVERSEER),
+        get("/account", [401, 200, 200, 200, 200, 200, 200, 403, 401]),
         form(
             "/account",
             "csrf={csrf}&password=wrong&password-new=long+enough+for+it&password-again=long+enough+for+it",
-            [401, 403, 422, 422, 422, 422, 422, 403, 401],
+            [401, 422, 422, 422, 422, 422, 422, 403, 401],
+        ),
+        form(
+            "/account/sessions",
+            "csrf={csrf}",
+            [401, 303, 303, 303, 303, 303, 303, 403, 401],
         ),
         get("/accounts?unit={hamlet}", MANAGER),
         form(

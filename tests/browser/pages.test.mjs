@@ -287,7 +287,8 @@ for (const role of ["leader", "admin", "official"]) {
   test(`every page of the ${role} is readable for everybody, in both themes and on a narrow screen`, async (t) => {
     const page = await logIn(t, role);
     const paths = await page.locator(".ways a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
-    const firsts = { "/records": "#records a", "/directives": ".directive h2 a", "/quarantine": "main table a" };
+    paths.push("/account", "/conflicts?state=settled", ...(role === "admin" ? [] : ["/drafts"]));
+    const firsts = { "/drafts": "main table a", "/records": "#records a", "/directives": ".directive h2 a", "/quarantine": "main table a" };
     for (const path of [...paths]) {
       if (!firsts[path]) continue;
       await page.goto(`${district.url}${path}`);

@@ -27,7 +27,7 @@ impl Document {
         change.map_or_else(Vec::new, |change| self.settled_in(&change))
     }
 
-    fn settled_in(&self, change: &Change) -> Vec<Settled> {
+    pub(super) fn settled_in(&self, change: &Change) -> Vec<Settled> {
         let decoded = change.decode();
         let settled = decoded
             .operations

@@ -32,10 +32,11 @@ const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
 
 /// Every page of administration.
 pub(super) fn routes() -> Vec<Route> {
-    use Who::{Anybody, Manager, Overseer};
+    use Who::{Anybody, Manager, Oneself, Overseer};
     vec![
-        get("/account", Overseer, oneself::page),
-        post("/account", Overseer, oneself::change_password),
+        get("/account", Oneself, oneself::page),
+        post("/account", Oneself, oneself::change_password),
+        post("/account/sessions", Oneself, oneself::end_sessions),
         get("/accounts", Manager, accounts::page),
         post("/accounts", Manager, accounts::add),
         get("/accounts/import", Manager, people::page),

@@ -1,5 +1,7 @@
 //! `GET /charts`: the numbers as pictures, each with its table beside it.
 
+mod pace;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use axum::response::Response;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
-use sync_core::ids::UnitId;
+use sync_core::ids::{Class, UnitId};
 
 use super::super::ApiError;
 use super::complete;
@@ -23,7 +25,10 @@ use crate::aggregates::{self, Days, Sums};
 use crate::app::App;
 use crate::catalogue::Names;
 use crate::charts::{self, Caption, ChartError};
-use crate::policy::{Permit, Read};
+use crate::clock::midnight_ms;
+use crate::directives;
+use crate::policy::{Action, Permit, Read};
+use crate::realm::RealmError;
 use crate::records;
 
 /// Most days in one picture.
@@ -39,8 +44,9 @@ pub(super) struct Figure {
     /// What can be seen, in a sentence.
     pub(super) description: String,
     pub(super) svg: String,
-    /// What the numbers are of.
+    /// What the numbers are of, and what they count.
     pub(super) of: String,
+    pub(super) counted: String,
     pub(super) rows: Vec<(String, String)>,
 }
 
@@ -60,6 +66,7 @@ struct ChartsPage {
     units: Vec<Choice>,
     complete: String,
     figures: Vec<Figure>,
+    pace: Vec<Figure>,
     grids: Vec<Figure>,
 }
 
@@ -75,9 +82,13 @@ pub(super) async fn page(
     let (from, to) = between(&query, today)?;
     (query.from, query.to) = (from.to_string(), to.to_string());
     let permit = visitor.records(unit)?;
+    let boards = visitor.read(Action::Hold(Class::Board))?;
+    let acks = visitor.reader.permit(Action::Hold(Class::Acks), unit)?;
     app.flush_presence().await;
     let (read, phones) = (permit.clone(), visitor.all.clone());
-    let (numbers, phones) = app
+    let (authority, now_ms) = (Arc::clone(&visitor.reader.authority), words.now_ms);
+    let issued = (midnight_ms(from), to.tomorrow().ok().and_then(midnight_ms));
+    let (numbers, phones, pace) = app
         .store()
         .read(move |conn| {
             let days = Days::through(from, to);
@@ -89,7 +100,8 @@ pub(super) async fn page(
                 grid: aggregates::grid(conn, &read, &last)?,
                 labels: Names::load(conn, words.locale)?,
             };
-            Ok::<_, rusqlite::Error>((numbers, records::phones(conn, &phones, today)?))
+            let pace = directives::pace(conn, (&boards, &acks), issued, &authority.tree, now_ms)?;
+            Ok::<_, RealmError>((numbers, records::phones(conn, &phones, today)?, pace))
         })
         .await?;
     let drawn = Drawn {
@@ -106,6 +118,7 @@ pub(super) async fn page(
         query,
         complete: complete::today(words, &seen),
         figures: drawn.figures().map_err(ApiError::internal)?,
+        pace: pace::figures(&visitor, &pace).map_err(ApiError::internal)?,
         grids: drawn.grids().map_err(ApiError::internal)?,
     };
     render(&page, StatusCode::OK)
@@ -228,6 +241,7 @@ impl Drawn<'_> {
                 Figure {
                     rows: sums.collect(),
                     of: words.t("column-place"),
+                    counted: words.t("column-records"),
                     title,
                     description,
                     svg,
@@ -289,6 +303,7 @@ fn figure(
     let svg = draw(caption, values)?;
     Ok(Figure {
         of: words.t(&format!("{key}-of")),
+        counted: words.t("column-records"),
         title,
         description,
         svg,

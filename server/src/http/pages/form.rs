@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::ApiError;
 use super::super::actor::{Origin, language_of};
-use super::frame::Visitor;
+use super::frame::{Person, Visitor};
 use super::login;
 use super::words::Words;
 use crate::app::App;
@@ -28,9 +28,9 @@ const BESIDE: [&str; 4] = [
     "too_many_requests",
 ];
 
-/// A form, filled in by somebody who meant it.
-pub(super) struct Filled<T> {
-    pub(super) visitor: Visitor,
+/// A form, filled in by somebody who meant it: who reaches the units below, or – of pages about oneself – anybody.
+pub(super) struct Filled<T, V = Visitor> {
+    pub(super) visitor: V,
     /// As the audit tells it.
     pub(super) by: By,
     pub(super) fields: T,
@@ -39,12 +39,16 @@ pub(super) struct Filled<T> {
 /// What was typed: names and values, in the order of the form.
 pub(super) type Pairs = Vec<(String, String)>;
 
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Filled<T> {
+impl<T, V> FromRequest<Arc<App>> for Filled<T, V>
+where
+    T: DeserializeOwned,
+    V: FromRequestParts<Arc<App>, Rejection = ApiError> + AsRef<Person> + Send,
+{
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let visitor = Visitor::from_request_parts(&mut parts, app).await;
+        let visitor = V::from_request_parts(&mut parts, app).await;
         let Ok(origin) = Origin::from_request_parts(&mut parts, app).await;
         let (own, path, locale) = (
             from_our_page(&parts.headers),
@@ -66,16 +70,17 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Filled<T> {
             }
             visitor => visitor.map_err(IntoResponse::into_response)?,
         };
-        let session = visitor.reader.session.as_ref();
+        let person = visitor.as_ref();
+        let session = person.reader.session.as_ref();
         if session.is_none_or(|session| !session.is_meant(&brought)) {
             // Logged in again meanwhile, in another window. Another site's form is not shown to anybody.
             return Err(match own {
-                true => login::confirm(locale, &path, &visitor.csrf, typed()).into_response(),
+                true => login::confirm(locale, &path, &person.csrf, typed()).into_response(),
                 false => ApiError::new(StatusCode::FORBIDDEN, "csrf").into_response(),
             });
         }
         let fields = fields(&pairs).map_err(IntoResponse::into_response)?;
-        let by = origin.by(Some(visitor.reader.account), app.clock.now_ms());
+        let by = origin.by(Some(person.reader.account), app.clock.now_ms());
         Ok(Self { visitor, by, fields })
     }
 }

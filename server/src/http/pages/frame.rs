@@ -1,5 +1,6 @@
 //! What every page has around it: who looks, in which language, and where one can go from there.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -15,14 +16,12 @@ use crate::app::App;
 use crate::policy::{self, Action, Permit, Read, Write};
 use crate::tree::Tree;
 
-/// Somebody logged in whose role reaches the units below.
-pub(super) struct Visitor {
+/// Somebody logged in.
+pub(super) struct Person {
     /// Who, and who may do what.
     pub(super) reader: Reader,
     /// What the forms of this session bring back.
     pub(super) csrf: String,
-    /// Everything that the roles oversee.
-    pub(super) all: Permit<Read>,
     /// In which language, and when.
     pub(super) words: Words,
     /// Whose session it is.
@@ -30,7 +29,34 @@ pub(super) struct Visitor {
     here: Uri,
 }
 
-impl Visitor {
+/// Somebody logged in whose role reaches the units below.
+pub(super) struct Visitor {
+    person: Person,
+    /// Everything that the roles oversee.
+    pub(super) all: Permit<Read>,
+}
+
+impl Deref for Visitor {
+    type Target = Person;
+
+    fn deref(&self) -> &Person {
+        &self.person
+    }
+}
+
+impl AsRef<Person> for Visitor {
+    fn as_ref(&self) -> &Person {
+        &self.person
+    }
+}
+
+impl AsRef<Person> for Person {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl Person {
     /// The tree of today.
     pub(super) fn tree(&self) -> &Tree {
         &self.reader.authority.tree
@@ -186,18 +212,17 @@ const DONE: &[&str] = &[
     "renamed",
     "resumed",
     "said",
+    "sessions",
     "settled",
     "suspended",
     "unit",
 ];
 
-impl FromRequestParts<Arc<App>> for Visitor {
+impl FromRequestParts<Arc<App>> for Person {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let reader = Reader::from_request_parts(parts, app).await?;
-        let all = policy::read_overview(reader.grants(), &reader.authority.tree)
-            .ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "not_permitted"))?;
         // A device's token reads the API, where nothing has to be brought back.
         let session = reader.session.clone();
         let session = session.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "login_needed"))?;
@@ -205,12 +230,22 @@ impl FromRequestParts<Arc<App>> for Visitor {
             reader,
             csrf: session.csrf,
             name: session.name,
-            all,
             words: Words {
                 locale: language_of(&parts.headers),
                 now_ms: app.clock.now_ms(),
             },
             here: parts.uri.clone(),
         })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let person = Person::from_request_parts(parts, app).await?;
+        let all = policy::read_overview(person.reader.grants(), person.tree())
+            .ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "not_permitted"))?;
+        Ok(Self { person, all })
     }
 }

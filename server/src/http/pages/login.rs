@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::audit::{self, Act};
 use crate::clock;
 use crate::i18n::{Locale, text};
+use crate::policy;
 use crate::realm;
 use crate::session::{self, Begun, SESSION_TTL_MS};
 
@@ -116,7 +117,7 @@ pub(super) async fn log_in(
         .filter(|_| own)
         .filter_map(|(name, value)| Some((name.strip_prefix(KEPT)?.to_owned(), value)))
         .collect();
-    let begun = match authenticate(&app, &origin, &username, password).await {
+    let (begun, first) = match authenticate(&app, &origin, &username, password).await {
         Ok(begun) => begun,
         Err(Refused::Failed(error)) => return Err(error.into_response()),
         Err(Refused::No(problem, status)) => {
@@ -131,6 +132,7 @@ pub(super) async fn log_in(
         }
     };
     let mut response = match kept.is_empty() {
+        true if back == "/" => Redirect::to(first).into_response(),
         true => Redirect::to(&back).into_response(),
         false => confirm(locale, &back, &begun.csrf, kept).into_response(),
     };
@@ -157,7 +159,7 @@ async fn authenticate(
     origin: &Origin,
     username: &str,
     password: String,
-) -> Result<Begun, Refused> {
+) -> Result<(Begun, &'static str), Refused> {
     let now_ms = app.clock.now_ms();
     let wait = Refused::No("login-wait", StatusCode::TOO_MANY_REQUESTS);
     let wrong = Refused::No("login-wrong", StatusCode::UNAUTHORIZED);
@@ -182,7 +184,7 @@ async fn authenticate(
     let fits = app.passwords.run(work).await.map_err(ApiError::internal)?;
     app.attempts.record(&username, fits, now_ms);
     match account.map(|account| account.id) {
-        Some(account) if fits => Ok(begin(app, origin, account).await?),
+        Some(account) if fits => Ok((begin(app, origin, account).await?, first_page(app, account)?)),
         // Names that nobody has are not written down: people type their passwords there.
         None => Err(wrong),
         Some(account) => {
@@ -194,6 +196,13 @@ async fn authenticate(
             Err(wrong)
         }
     }
+}
+
+/// Where somebody begins: the overview is for who reaches the units below, others have a page about themselves.
+fn first_page(app: &App, account: AccountId) -> Result<&'static str, ApiError> {
+    let authority = app.store().read_blocking(|conn| app.authority(conn))?;
+    let oversees = policy::read_overview(authority.grants(account), &authority.tree).is_some();
+    Ok(if oversees { "/" } else { "/account" })
 }
 
 async fn begin(app: &App, origin: &Origin, account: AccountId) -> Result<Begun, ApiError> {

@@ -90,14 +90,23 @@ impl Writing {
             let chosen = typed.target.contains(&value);
             option(value, words.unit(tree, id), chosen)
         };
-        let targets = issuing.units().iter().flat_map(|unit| tree.children(*unit));
-        let targets = targets.map(|unit| Target {
+        let here = issuing.units().iter().filter(|unit| tree.unit(**unit).is_some());
+        let all = here.filter(|unit| !tree.children(**unit).is_empty()).map(|unit| {
+            let mut pick = target(*unit);
+            pick.label = words.say("target-subtree", &[("unit", &pick.label)]);
+            Target {
+                pick,
+                below: Vec::new(),
+            }
+        });
+        let below = issuing.units().iter().flat_map(|unit| tree.children(*unit));
+        let below = below.map(|unit| Target {
             pick: target(*unit),
             below: tree.children(*unit).iter().map(|below| target(*below)).collect(),
         });
         Ok(Self {
             units: units.collect(),
-            targets: targets.collect(),
+            targets: all.chain(below).collect(),
             urgencies: coded("urgency", Urgency::CODES, &typed.urgency),
             asks: coded("asks", Asks::CODES, &typed.asks),
             relation: relation(app, visitor, &typed).await?,

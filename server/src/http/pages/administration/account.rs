@@ -24,6 +24,7 @@ use crate::http::pages::form::{Filled, beside};
 use crate::http::pages::frame::{Frame, Visitor};
 use crate::http::pages::pick::{Choice, choices};
 use crate::http::pages::render;
+use crate::http::pages::words::Words;
 use crate::password::{self, RESET_TTL_MS};
 use crate::policy::{Action, Grant, Permit, Personal, Role, Write};
 use crate::realm;
@@ -130,18 +131,18 @@ struct HeldLine {
     now: bool,
 }
 
-struct DeviceLine {
-    id: String,
-    name: String,
-    enrolled: String,
-    since: String,
-    unsent: Option<u32>,
-    revoked: Option<String>,
-    lost: bool,
+pub(super) struct DeviceLine {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) enrolled: String,
+    pub(super) since: String,
+    pub(super) unsent: Option<u32>,
+    pub(super) revoked: Option<String>,
+    pub(super) lost: bool,
     /// When two copies of it were first seen.
-    copied: Option<String>,
+    pub(super) copied: Option<String>,
     /// When it came back to a store that was restored without it: it waits to be admitted.
-    returned: Option<String>,
+    pub(super) returned: Option<String>,
 }
 
 pub(super) async fn page(
@@ -417,7 +418,7 @@ async fn shown(
         enrols: now.map(|held| (held.unit.clone(), held.place.clone())).collect(),
         devices: devices
             .into_iter()
-            .map(|device| device_line(device, visitor))
+            .map(|device| device_line(device, words))
             .collect(),
         held,
         id: view.id,
@@ -458,8 +459,8 @@ fn held_lines(view: &AccountView, visitor: &Visitor, names: &HashMap<UnitId, Str
     lines
 }
 
-fn device_line(device: DeviceView, visitor: &Visitor) -> DeviceLine {
-    let words = visitor.words;
+/// A phone, as people read it.
+pub(super) fn device_line(device: DeviceView, words: Words) -> DeviceLine {
     let since = device.last_sync_at_ms.map(|at| words.ago(at));
     DeviceLine {
         id: device.id,

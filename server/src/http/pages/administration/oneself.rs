@@ -1,4 +1,4 @@
-//! `/account`: one's own account and password; `/reset`: a password by a one-time code, without a session.
+//! `/account`: one's own account, password, sessions and phones, for whoever is logged in; `/reset`: a password by a one-time code, without a session.
 
 use std::sync::Arc;
 
@@ -8,17 +8,20 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::account::{DeviceLine, Nothing, device_line};
 use super::status;
 use crate::app::App;
+use crate::devices;
 use crate::http::ApiError;
 use crate::http::actor::{COOKIE, Origin, cookie, language_of};
 use crate::http::pages::form::{self, Filled, beside, take};
-use crate::http::pages::frame::{Frame, Visitor};
+use crate::http::pages::frame::{Frame, Person};
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
 use crate::http::people::{set_own_password, set_password_by_code};
 use crate::i18n::{Locale, text};
 use crate::realm;
+use crate::session::{self, SessionView};
 
 #[derive(Template)]
 #[template(path = "oneself.html")]
@@ -26,7 +29,16 @@ struct OneselfPage {
     frame: Frame,
     username: String,
     roles: Vec<(String, String)>,
+    sessions: Vec<SessionLine>,
+    phones: Vec<DeviceLine>,
     problem: Option<String>,
+}
+
+/// One session.
+struct SessionLine {
+    began: String,
+    ends: String,
+    here: bool,
 }
 
 #[derive(Template)]
@@ -56,33 +68,75 @@ pub(super) struct Passwords {
     again: String,
 }
 
-pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, ApiError> {
-    shown(&app, &visitor, None).await
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    person: Person,
+) -> Result<Response, ApiError> {
+    shown(&app, &headers, &person, None).await
 }
 
 /// `POST /account`
 pub(super) async fn change_password(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    filled: Filled<Passwords>,
+    filled: Filled<Passwords, Person>,
 ) -> Result<Response, ApiError> {
     let Filled { visitor, by, fields } = filled;
     if fields.new != fields.again {
-        return shown(&app, &visitor, Some(visitor.words.t("password-differs"))).await;
+        return shown(
+            &app,
+            &headers,
+            &visitor,
+            Some(visitor.words.t("password-differs")),
+        )
+        .await;
     }
-    let cookie = cookie(&headers, COOKIE).unwrap_or_default().to_owned();
+    let cookie = own_cookie(&headers);
     match set_own_password(&app, by, visitor.reader.account, cookie, fields.old, fields.new).await {
         Ok(()) => Ok(Redirect::to("/account?done=password").into_response()),
-        Err(error) => shown(&app, &visitor, Some(beside(visitor.words, error)?)).await,
+        Err(error) => shown(&app, &headers, &visitor, Some(beside(visitor.words, error)?)).await,
     }
 }
 
-async fn shown(app: &App, visitor: &Visitor, problem: Option<String>) -> Result<Response, ApiError> {
-    let (account, words) = (visitor.reader.account, visitor.words);
-    let username = app
+/// `POST /account/sessions`: every session of one's own ends but this one.
+pub(super) async fn end_sessions(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    filled: Filled<Nothing, Person>,
+) -> Result<Response, ApiError> {
+    let (account, cookie) = (filled.visitor.reader.account, own_cookie(&headers));
+    let ended = app
         .store()
-        .read(move |conn| realm::username(conn, account))
-        .await?;
+        .write(move |tx| session::end_others(tx, account, Some(&cookie)));
+    ended.await?;
+    Ok(Redirect::to("/account?done=sessions").into_response())
+}
+
+fn own_cookie(headers: &HeaderMap) -> String {
+    cookie(headers, COOKIE).unwrap_or_default().to_owned()
+}
+
+async fn shown(
+    app: &App,
+    headers: &HeaderMap,
+    visitor: &Person,
+    problem: Option<String>,
+) -> Result<Response, ApiError> {
+    let (account, words, cookie) = (visitor.reader.account, visitor.words, own_cookie(headers));
+    // When one's phone was here a second ago is still in memory alone.
+    app.flush_presence().await;
+    let found = app.store().read(move |conn| {
+        let sessions = session::of_account(conn, account, &cookie, words.now_ms)?;
+        let phones = devices::of_account(conn, account)?;
+        Ok::<_, rusqlite::Error>((realm::username(conn, account)?, sessions, phones))
+    });
+    let (username, sessions, phones) = found.await?;
+    let session = |session: SessionView| SessionLine {
+        began: words.time(session.began_at_ms),
+        ends: words.time(session.ends_at_ms),
+        here: session.here,
+    };
     let role = |grant: &crate::policy::Grant| {
         let place = words.place(visitor.tree(), grant.unit);
         (words.t(&format!("role-{}", grant.role.code())), place)
@@ -91,6 +145,11 @@ async fn shown(app: &App, visitor: &Visitor, problem: Option<String>) -> Result<
         frame: visitor.frame("oneself-title", "/account"),
         username,
         roles: visitor.reader.grants().iter().map(role).collect(),
+        sessions: sessions.into_iter().map(session).collect(),
+        phones: phones
+            .into_iter()
+            .map(|phone| device_line(phone, words))
+            .collect(),
         problem,
     };
     render(&page, status(page.problem.as_ref()))

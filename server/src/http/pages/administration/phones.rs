@@ -1,5 +1,6 @@
 //! `GET /phones`: which phones have not synced, and since when; the ones to worry about first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -82,11 +83,25 @@ struct PhonesPage {
     all: usize,
     /// How many of them are in need of what, under its word and its label.
     states: Vec<(&'static str, String, usize)>,
+    /// The phones by the unit above theirs, where that are several.
+    groups: Vec<Group>,
     phones: Vec<Line>,
     /// How many more there are like that.
     left_out: usize,
     /// Whether the reader enrols phones.
     enrols: bool,
+}
+
+/// The phones below one unit.
+struct Group {
+    id: String,
+    name: String,
+    all: usize,
+    silent: usize,
+    /// What they have not sent, as they last said.
+    unsent: u64,
+    /// When the oldest of that was recorded.
+    oldest: Option<String>,
 }
 
 struct Line {
@@ -137,6 +152,7 @@ pub(super) async fn page(
         unit: query.unit,
         state: state.map_or("", Need::code).to_owned(),
         all: phones.len(),
+        groups: groups(&phones, &visitor),
         states: counted.into(),
         left_out: shown.len().saturating_sub(PAGE),
         phones: shown
@@ -147,6 +163,38 @@ pub(super) async fn page(
         enrols: permit_read(grants, tree, Action::ManageDevices, unit).is_some(),
     };
     render(&page, StatusCode::OK)
+}
+
+/// Who has most silent phones comes first.
+fn groups(phones: &[PhoneRow], visitor: &Visitor) -> Vec<Group> {
+    let (words, tree) = (visitor.words, visitor.tree());
+    let mut below: BTreeMap<UnitId, Vec<&PhoneRow>> = BTreeMap::new();
+    for phone in phones {
+        let lowest = tree.children(phone.unit).is_empty();
+        let above = tree.ancestors(phone.unit).next().filter(|_| lowest);
+        below
+            .entry(above.map_or(phone.unit, |above| above.id))
+            .or_default()
+            .push(phone);
+    }
+    let groups = below.into_iter().map(|(unit, phones)| {
+        let of = |need: Need| phones.iter().filter(move |phone| need.is_of(phone, words.now_ms));
+        let oldest = of(Need::Unsent).filter_map(|phone| phone.oldest_unsent_at).min();
+        Group {
+            id: unit.to_string(),
+            name: words.unit(tree, unit),
+            all: phones.len(),
+            silent: of(Need::Silent).count(),
+            unsent: of(Need::Unsent)
+                .filter_map(|phone| phone.unsent)
+                .map(u64::from)
+                .sum(),
+            oldest: oldest.map(|at| words.ago(at)),
+        }
+    });
+    let mut groups: Vec<Group> = groups.collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.silent));
+    if groups.len() > 1 { groups } else { Vec::new() }
 }
 
 fn line(phone: &PhoneRow, visitor: &Visitor) -> Line {
