@@ -4,6 +4,7 @@
 //! server and the wire, not the disk of the machine that pretends to be a hundred phones. Four phases: the first push,
 //! nothing new, one new record each, and a fresh phone that fetches everything.
 
+pub mod backlog;
 pub mod records;
 
 use std::collections::BTreeMap;
@@ -291,6 +292,12 @@ where
     Ok(done.into_values().collect())
 }
 
+/// How long this share of them took at most.
+fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
+    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(index).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
+}
+
 /// Measures what happens between two moments.
 struct Meter {
     traffic: Arc<Traffic>,
@@ -319,10 +326,6 @@ impl Meter {
             .flat_map(|phone| phone.phone.took.iter().copied())
             .collect();
         took.sort_unstable();
-        let at = |share: f64| {
-            let index = (took.len().saturating_sub(1) as f64 * share).round() as usize;
-            took.get(index).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
-        };
         let (count, bytes_up, bytes_down) =
             (phones.len().max(1) as f64, after.1 - before.1, after.2 - before.2);
         phases.push(Phase {
@@ -335,8 +338,8 @@ impl Meter {
                 .map(|phone| phone.phone.took.len())
                 .max()
                 .unwrap_or(0),
-            p50_ms: at(0.5),
-            p99_ms: at(0.99),
+            p50_ms: percentile_ms(&took, 0.5),
+            p99_ms: percentile_ms(&took, 0.99),
             bytes_up,
             bytes_down,
             bytes_per_phone: (bytes_up + bytes_down) as f64 / count,
