@@ -114,3 +114,69 @@ pub async fn stop_signal() {
         () = terminate => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep, timeout};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A server that makes a backup every six hours and keeps three, whose clock is the runtime's.
+    async fn app(dir: &std::path::Path) -> Arc<App> {
+        let config = Config {
+            data: dir.join("data"),
+            backup_dir: Some(dir.join("backups")),
+            backup_every_s: 6 * HOUR.as_secs(),
+            backup_keep: 3,
+            ..Config::default()
+        };
+        let begun = Instant::now();
+        let clock = Clock::manual(move || begun.elapsed().as_millis() as i64);
+        let opening = tokio::task::spawn_blocking(|| App::open(config, clock));
+        opening.await.unwrap().unwrap()
+    }
+
+    fn made(dir: &std::path::Path) -> Vec<String> {
+        let entries = std::fs::read_dir(dir.join("backups")).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backup_is_made_at_once_and_every_six_hours_and_the_oldest_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path()).await;
+        let making = tokio::spawn(make_backups(app));
+        sleep(HOUR).await;
+        assert_eq!(made(dir.path()), ["langso-19700101T000000Z.db"]);
+        sleep(18 * HOUR).await;
+        let expected = [
+            "langso-19700101T060000Z.db",
+            "langso-19700101T120000Z.db",
+            "langso-19700101T180000Z.db",
+        ];
+        assert_eq!(made(dir.path()), expected);
+        assert!(!making.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backup_that_fails_is_made_at_the_next_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let (app, in_the_way) = (app(dir.path()).await, dir.path().join("backups"));
+        std::fs::write(&in_the_way, "").unwrap();
+        let making = timeout(7 * HOUR, make_backups(app));
+        let mending = async {
+            sleep(HOUR).await;
+            std::fs::remove_file(&in_the_way).unwrap();
+        };
+        assert!(tokio::join!(making, mending).0.is_err(), "it goes on for ever");
+        assert_eq!(made(dir.path()), ["langso-19700101T060000Z.db"]);
+    }
+}

@@ -238,3 +238,65 @@ fn a_reform_that_comes_while_phones_are_offline_loses_nothing_of_theirs() {
     assert_eq!((now.as_slice(), was.as_slice()), (&expected[..], &expected[..]));
     place.run("langso verify\nlangso audit verify");
 }
+
+#[test]
+fn a_restore_says_what_was_done_since_and_how_to_do_it_again() {
+    let place = Place::new();
+    place.run(&blocks().swap_remove(0));
+    let data = place.path().join("district");
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = ServerProcess::start(Path::new(env!("CARGO_BIN_EXE_langso")), &data, listen).unwrap();
+    let hamlet = unit(&place.run("langso units list"), "15367.01");
+    let (code, url) = (
+        code(&place.run("langso enrol-code --username lan")).to_owned(),
+        server.url(),
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let phone = runtime.spawn(offline(url, code, hamlet, 1, 0));
+    let phone = runtime.block_on(phone).unwrap().identity().device.to_string();
+    drop(server);
+    let restore = |more: &str| -> Vec<String> {
+        let printed = place.run(&format!("langso restore monday.db {more}"));
+        printed.lines().map(str::to_owned).collect()
+    };
+
+    place.run("langso backup monday.db");
+    let nothing = restore("");
+    assert!(nothing[0].starts_with("restored up to log position "));
+    let kept = nothing[1].strip_prefix("the store that was there is ").unwrap();
+    assert!(place.path().join(kept).exists());
+    assert_eq!(
+        nothing[2..],
+        ["nothing was done since the backup that phones do not bring back"]
+    );
+
+    place.run(&format!(
+        "langso device revoke {phone}\n\
+         langso account grant minh --role auditor --unit 15367\n\
+         langso audit export > audit.jsonl"
+    ));
+    let check = |lines: Vec<String>| {
+        assert_eq!(
+            lines[2],
+            "done since the backup, and to be done again – what is marked with ! at once:"
+        );
+        assert!(lines[3].starts_with("! ") && lines[3].contains(&format!(" device_revoked {phone}")));
+        assert_eq!(lines[4], format!("    langso device revoke {phone}"));
+        assert!(lines[5].starts_with("  ") && lines[5].contains(" role_granted "));
+        assert_eq!(lines.len(), 6);
+    };
+    check(restore(""));
+    // The store that was there is lost: what was exported tells the same.
+    place.run("echo scratched > district/langso.db");
+    check(restore("--audit audit.jsonl"));
+    // So is what was exported: then it says that it does not know, and what is to be done all the same.
+    place.run("echo scratched > district/langso.db");
+    let unknown = restore("");
+    assert!(unknown[2].starts_with("what was done since the backup is not known: "));
+    assert!(unknown[3].starts_with("revoke again every phone that was revoked or lost since"));
+
+    let revoked = || !place.run("langso device list").contains("\"revoked_at_ms\":null");
+    assert!(!revoked(), "until the line that was told is followed");
+    place.run(&format!("langso device revoke {phone}"));
+    assert!(revoked());
+}

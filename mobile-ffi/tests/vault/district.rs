@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
-use langso_mobile::{HttpAnswer, HttpHeader, HttpRequest, NewAssistance, Transport, TransportError, Vault};
+use langso_mobile::{
+    Asks, DirectiveText, HttpAnswer, HttpHeader, HttpRequest, NewAssistance, Transport, TransportError,
+    Urgency, Vault,
+};
 use langso_server::accounts::{Team, add_codes, add_teams, fresh_account};
 use langso_server::app::App;
 use langso_server::audit::By;
@@ -214,6 +217,23 @@ pub(crate) fn help(name: &str) -> NewAssistance {
         citizen_phone: Some("0912345678".into()),
         citizen_id: None,
         note: Some("Cấp lại thẻ bảo hiểm y tế".into()),
+    }
+}
+
+/// A draft so long that a request carries some twenty of them.
+pub(crate) fn long_draft(n: usize) -> DirectiveText {
+    DirectiveText {
+        title: format!("Rà soát lần {n}"),
+        urgency: Urgency::Normal,
+        asks: Asks::Read,
+        number: None,
+        body: Some("Kính gửi các thôn. ".repeat(600)),
+        deadline_ms: None,
+        signer: None,
+        targets: Vec::new(),
+        levels: Vec::new(),
+        roles: Vec::new(),
+        related: None,
     }
 }
 

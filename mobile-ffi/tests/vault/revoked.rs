@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use langso_mobile::{Asks, Change, ChangeListener, DirectiveText, Urgency, Vault};
+use langso_mobile::{Change, ChangeListener, Vault};
 use langso_server::devices::End;
 
-use crate::district::{District, Weather, help};
+use crate::district::{District, Weather, help, long_draft};
 
 const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
@@ -79,22 +79,8 @@ fn a_revoked_phone_delivers_all_it_has_and_then_its_vault_is_gone() {
 fn a_revoked_phone_that_has_more_than_one_request_carries_still_delivers_all_of_it_at_once() {
     let district = District::new();
     let (official, way) = district.official();
-    // Long drafts: a request carries some twenty of them.
     for n in 0..170 {
-        let text = DirectiveText {
-            title: format!("Rà soát lần {n}"),
-            urgency: Urgency::Normal,
-            asks: Asks::Read,
-            number: None,
-            body: Some("Kính gửi các thôn. ".repeat(600)),
-            deadline_ms: None,
-            signer: None,
-            targets: Vec::new(),
-            levels: Vec::new(),
-            roles: Vec::new(),
-            related: None,
-        };
-        official.draft(text, None).unwrap();
+        official.draft(long_draft(n), None).unwrap();
     }
     district.end(&official, End::Revoked);
     let report = district.sync(&official, &way).unwrap();

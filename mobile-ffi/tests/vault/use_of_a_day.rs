@@ -1,13 +1,15 @@
 //! What an app does in a day.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use langso_mobile::{
     Asks, AssistanceField, AssistanceFilter, Change, ChangeListener, Delivery, DirectiveText, Due,
-    HttpAnswer, Page, Reach, RemarkKind, RetractReason, Stage, Target, Urgency, Vault,
+    HttpAnswer, HttpRequest, Page, Reach, RemarkKind, RetractReason, Stage, SyncProgress, SyncStep, Target,
+    Transport, TransportError, Urgency, Vault,
 };
 
-use crate::district::{District, Weather, help};
+use crate::district::{District, Weather, help, long_draft};
 
 fn all(vault: &Vault) -> Vec<langso_mobile::Assistance> {
     let page = vault.assistances(
@@ -163,7 +165,6 @@ fn who_listens_is_told_until_the_subscription_ends() {
 
 #[test]
 fn an_app_may_carry_each_request_itself() {
-    use langso_mobile::Transport;
     let district = District::new();
     let (head, way) = district.phone("head");
     head.record_assistance(help("Lê Thị Hoa")).unwrap();
@@ -272,16 +273,70 @@ fn two_people_may_have_a_vault_each_on_one_phone() {
 
 #[test]
 fn a_sync_that_is_cancelled_loses_nothing_and_blocks_nobody() {
+    /// A network that takes requests and never answers.
+    #[derive(Default)]
+    struct Silent(AtomicU32);
+    #[async_trait::async_trait]
+    impl Transport for Silent {
+        async fn post(&self, _: HttpRequest) -> Result<HttpAnswer, TransportError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        }
+    }
     let district = District::new();
     let (head, way) = district.phone("head");
     head.record_assistance(help("Lê Thị Hoa")).unwrap();
+    let silent = Arc::new(Silent::default());
     // A future that is dropped in the middle is what a cancelled coroutine or task comes to.
     district.runtime.block_on(async {
-        let sync = head.sync(way.clone(), None);
-        let _ = tokio::time::timeout(std::time::Duration::ZERO, sync).await;
+        let sync = head.sync(silent.clone(), None);
+        tokio::select! {
+            biased;
+            ended = sync => panic!("{ended:?}"),
+            () = tokio::task::yield_now() => {}
+        }
     });
+    assert_eq!(silent.0.load(Ordering::Relaxed), 1, "it was on its way");
+    assert_eq!(head.status().unwrap().pending, 1);
     assert!(district.sync(&head, &way).unwrap().finished);
     assert_eq!(head.status().unwrap().pending, 0);
+}
+
+#[test]
+fn each_step_of_a_sync_is_told_when_it_is_taken() {
+    /// What each step said, and how much waited when it was told.
+    struct Told(Arc<Vault>, Mutex<Vec<(SyncStep, u32)>>);
+    impl SyncProgress for Told {
+        fn step(&self, step: SyncStep) {
+            let pending = self.0.status().unwrap().pending;
+            self.1.lock().unwrap().push((step, pending));
+        }
+    }
+    let district = District::new();
+    let (official, way) = district.official();
+    for n in 0..60 {
+        official.draft(long_draft(n), None).unwrap();
+    }
+    let told = Arc::new(Told(official.clone(), Mutex::default()));
+    let report = district
+        .runtime
+        .block_on(official.sync(way, Some(told.clone())))
+        .unwrap();
+    let told = told.1.lock().unwrap();
+    assert_eq!(told.len(), report.requests as usize);
+    assert!(told.len() > 2, "more than one request carries them: {report:?}");
+    let mut confirmed = 0;
+    for (step, pending) in told.iter() {
+        confirmed += step.confirmed;
+        assert_eq!(
+            confirmed + pending,
+            60,
+            "told after it was taken, before the next"
+        );
+    }
+    assert_eq!((confirmed, report.total.confirmed), (60, 60));
+    let more: Vec<bool> = told.iter().map(|(step, _)| step.more).collect();
+    assert!(more[..more.len() - 1].iter().all(|more| *more) && !more[more.len() - 1]);
 }
 
 #[test]
