@@ -24,6 +24,7 @@ use jiff::civil::Date;
 use super::words::Words;
 use crate::clock::random;
 use crate::http::{ApiError, Route, Who, get, post};
+use account::changes;
 
 /// Longest file that comes in a form; what was looked at comes back escaped, up to three bytes for one.
 const FILE_FORM_BYTES: usize = 3 * 1024 * 1024;
@@ -45,12 +46,12 @@ pub(super) fn routes() -> Vec<Route> {
         post("/accounts/sheet", Manager, sheet::make),
         get("/accounts/{account}", Manager, account::page),
         post("/accounts/{account}/codes", Manager, devices::add_code),
-        post("/accounts/{account}/hand-over", Manager, account::hand_over),
-        post("/accounts/{account}/reset", Manager, account::reset_code),
-        post("/accounts/{account}/resume", Manager, account::resume),
-        post("/accounts/{account}/roles", Manager, account::grant),
-        post("/accounts/{account}/roles/end", Manager, account::end_role),
-        post("/accounts/{account}/suspend", Manager, account::suspend),
+        post("/accounts/{account}/hand-over", Manager, changes::hand_over),
+        post("/accounts/{account}/reset", Manager, changes::reset_code),
+        post("/accounts/{account}/resume", Manager, changes::resume),
+        post("/accounts/{account}/roles", Manager, changes::grant),
+        post("/accounts/{account}/roles/end", Manager, changes::end_role),
+        post("/accounts/{account}/suspend", Manager, changes::suspend),
         get("/audit", Manager, audit::page),
         get("/catalogue", Overseer, catalogue::page),
         post("/catalogue", Manager, catalogue::import).up_to(FILE_FORM_BYTES),

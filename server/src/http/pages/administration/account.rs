@@ -1,56 +1,29 @@
-//! `/accounts/{account}`: one person – roles, phones, password – and what is done about them.
+//! `/accounts/{account}`: one person – roles, phones, password.
+
+pub(super) mod changes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
-use rusqlite::Transaction;
-use serde::Deserialize;
+use axum::response::Response;
 use sync_core::ids::{AccountId, UnitId};
 
 use super::accounts::roles;
-use super::{day, seed, status};
-use crate::accounts::{self, AccountError, AccountView};
+use super::{seed, status};
+use crate::accounts::{self, AccountView};
 use crate::app::App;
 use crate::audit::By;
-use crate::clock::random;
 use crate::devices::{self, DeviceView};
-use crate::enrolment::code_of;
 use crate::http::ApiError;
-use crate::http::pages::form::{Filled, beside};
 use crate::http::pages::frame::{Frame, Visitor};
 use crate::http::pages::pick::{Choice, choices};
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
-use crate::password::{self, RESET_TTL_MS};
-use crate::policy::{Action, Grant, Permit, Personal, Role, Write};
-use crate::realm;
-use crate::store::WriteError;
+use crate::policy::Action;
 use crate::units::history;
-
-/// A role in a unit, from a day on or until it, and for whom.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Post {
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    unit: String,
-    #[serde(default)]
-    on: String,
-    /// `yes`, `no`; empty: what comes with the role.
-    #[serde(default)]
-    personal: String,
-    /// The username of who gets it.
-    #[serde(default)]
-    to: String,
-}
-
-/// A form with nothing to fill in.
-#[derive(Debug, Deserialize)]
-pub(super) struct Nothing {}
+use changes::Post;
 
 /// What was refused, and what had been typed.
 #[derive(Debug)]
@@ -153,196 +126,6 @@ pub(super) async fn page(
     shown(&app, &visitor, account, None).await
 }
 
-/// `POST /accounts/{account}/suspend`
-pub(super) async fn suspend(
-    State(app): State<Arc<App>>,
-    Path(account): Path<AccountId>,
-    filled: Filled<Nothing>,
-) -> Result<Response, ApiError> {
-    let (visitor, by) = (filled.visitor, filled.by);
-    let done = manage(&app, &visitor, by, move |tx, permit, by| {
-        accounts::suspend(tx, permit, by, account)
-    });
-    answered(
-        &app,
-        &visitor,
-        account,
-        "suspended",
-        done.await,
-        "suspend",
-        Post::default(),
-    )
-    .await
-}
-
-/// `POST /accounts/{account}/resume`
-pub(super) async fn resume(
-    State(app): State<Arc<App>>,
-    Path(account): Path<AccountId>,
-    filled: Filled<Nothing>,
-) -> Result<Response, ApiError> {
-    let (visitor, by) = (filled.visitor, filled.by);
-    let done = manage(&app, &visitor, by, move |tx, permit, by| {
-        accounts::resume(tx, permit, by, account)
-    });
-    answered(
-        &app,
-        &visitor,
-        account,
-        "resumed",
-        done.await,
-        "suspend",
-        Post::default(),
-    )
-    .await
-}
-
-/// `POST /accounts/{account}/roles`
-pub(super) async fn grant(
-    State(app): State<Arc<App>>,
-    Path(account): Path<AccountId>,
-    filled: Filled<Post>,
-) -> Result<Response, ApiError> {
-    let Filled { visitor, by, fields } = filled;
-    let (grant, on) = match fields.asked(&visitor) {
-        Ok(wanted) => wanted,
-        Err(problem) => return refused(&app, &visitor, account, Refused::of("grant", problem, fields)).await,
-    };
-    let done = manage(&app, &visitor, by, move |tx, permit, by| {
-        accounts::grant(tx, permit, by, account, grant, on)
-    });
-    answered(&app, &visitor, account, "granted", done.await, "grant", fields).await
-}
-
-/// `POST /accounts/{account}/roles/end`
-pub(super) async fn end_role(
-    State(app): State<Arc<App>>,
-    Path(account): Path<AccountId>,
-    filled: Filled<Post>,
-) -> Result<Response, ApiError> {
-    let Filled { visitor, by, fields } = filled;
-    let (held, on) = match fields.asked(&visitor) {
-        Ok(wanted) => wanted,
-        Err(problem) => return refused(&app, &visitor, account, Refused::of("end", problem, fields)).await,
-    };
-    let done = manage(&app, &visitor, by, move |tx, permit, by| {
-        accounts::end_role(tx, permit, by, account, (held.unit, held.role), on)
-    });
-    answered(&app, &visitor, account, "ended", done.await, "end", fields).await
-}
-
-/// `POST /accounts/{account}/hand-over`
-pub(super) async fn hand_over(
-    State(app): State<Arc<App>>,
-    Path(account): Path<AccountId>,
-    filled: Filled<Post>,
-) -> Result<Response, ApiError> {
-    let Filled { visitor, by, fields } = filled;
-    let username = fields.to.trim().to_lowercase();
-    let to = app
-        .store()
-        .read(move |conn| realm::account_id(conn, &username))
-        .await?;
-    let wanted = to
-        .ok_or_else(|| visitor.words.t("hand-over-nobody"))
-        .and_then(|to| {
-            let held = fields.grant(&visitor)?;
-            Ok((to, held, day(visitor.words, &fields.on)?))
-        });
-    let (to, held, on) = match wanted {
-        Ok(wanted) => wanted,
-        Err(problem) => {
-            return refused(&app, &visitor, account, Refused::of("hand-over", problem, fields)).await;
-        }
-    };
-    let done = manage(&app, &visitor, by, move |tx, permit, by| {
-        accounts::hand_over(tx, permit, by, (account, to), (held.unit, held.role), on)
-    });
-    answered(
-        &app,
-        &visitor,
-        account,
-        "handed-over",
-        done.await,
-        "hand-over",
-        fields,
-    )
-    .await
-}
-
-#[derive(Template)]
-#[template(path = "reset_code.html")]
-struct ResetCodePage {
-    frame: Frame,
-    account: String,
-    name: String,
-    code: String,
-    until: String,
-}
-
-/// `POST /accounts/{account}/reset`: a one-time code for a password, shown this once. The last one that was made counts.
-pub(super) async fn reset_code(
-    State(app): State<Arc<App>>,
-    Path(account): Path<AccountId>,
-    filled: Filled<Nothing>,
-) -> Result<Response, ApiError> {
-    let (visitor, by, code) = (filled.visitor, filled.by, code_of(random()));
-    let stored = code.clone();
-    manage(&app, &visitor, by, move |tx, permit, by| {
-        password::add_reset(tx, permit, by, account, &stored)
-    })
-    .await?;
-    let name = app
-        .store()
-        .read(move |conn| realm::display_name(conn, account))
-        .await?;
-    let page = ResetCodePage {
-        frame: visitor.frame("reset-code-title", "/accounts"),
-        account: account.to_string(),
-        name: name.unwrap_or_default(),
-        code,
-        until: visitor.words.time(visitor.words.now_ms + RESET_TTL_MS),
-    };
-    render(&page, StatusCode::OK)
-}
-
-/// Changes something about an account, for who manages it.
-pub(super) async fn manage<F>(
-    app: &App,
-    visitor: &Visitor,
-    by: By,
-    change: F,
-) -> Result<(), WriteError<AccountError>>
-where
-    F: FnOnce(&Transaction<'_>, &Permit<Write>, &By) -> Result<(), AccountError> + Send + 'static,
-{
-    let permit = visitor.write(Action::ManageAccounts);
-    let permit = permit.map_err(|_| WriteError::Job(AccountError::NotFound))?;
-    app.store().write(move |tx| change(tx, &permit, &by)).await
-}
-
-/// Goes on to the account where something was done; shows the form again where it was refused.
-async fn answered(
-    app: &App,
-    visitor: &Visitor,
-    account: AccountId,
-    word: &str,
-    done: Result<(), WriteError<AccountError>>,
-    form: &'static str,
-    post: Post,
-) -> Result<Response, ApiError> {
-    let word = match done {
-        Ok(()) => word,
-        // Sent twice, or done by somebody else meanwhile.
-        Err(WriteError::Job(AccountError::NotHeld)) => "already",
-        Err(error) => {
-            let problem = beside(visitor.words, error)?;
-            return refused(app, visitor, account, Refused::of(form, problem, post)).await;
-        }
-    };
-    Ok(Redirect::to(&format!("/accounts/{account}?done={word}")).into_response())
-}
-
 /// Shows a form again, with what was typed and what is wrong beside it.
 pub(super) async fn refused(
     app: &App,
@@ -351,24 +134,6 @@ pub(super) async fn refused(
     refused: Refused,
 ) -> Result<Response, ApiError> {
     shown(app, visitor, account, Some(refused)).await
-}
-
-impl Post {
-    /// The role that is meant, and from or until when.
-    fn asked(&self, visitor: &Visitor) -> Result<(Grant, jiff::civil::Date), String> {
-        Ok((self.grant(visitor)?, day(visitor.words, &self.on)?))
-    }
-
-    fn grant(&self, visitor: &Visitor) -> Result<Grant, String> {
-        let post = Role::from_code(&self.role).zip(self.unit.parse().ok());
-        let (role, unit) = post.ok_or_else(|| visitor.words.t("post-incomplete"))?;
-        let personal = match self.personal.as_str() {
-            "yes" => Personal::Read,
-            "no" => Personal::Sealed,
-            _ => role.personal(),
-        };
-        Ok(Grant { unit, role, personal })
-    }
 }
 
 async fn shown(
