@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use langso_server::metrics;
+use langso_server::{metrics, serve};
 use sync_core::protocol::{SyncRequest, VERSION, encode_request};
 
 use crate::harness::Village;
@@ -107,7 +107,7 @@ fn metrics_tell_what_happens_on_a_listener_of_their_own() {
     let url = village.runtime.block_on(async move {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(metrics::serve(listener, app, recorded));
+        tokio::spawn(serve::metrics::serve(listener, app, recorded));
         address.to_string()
     });
     village.log(0);

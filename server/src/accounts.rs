@@ -6,7 +6,6 @@
 
 mod import;
 mod search;
-mod teams;
 
 use jiff::civil::Date;
 use rusqlite::{Connection, Transaction, params};
@@ -23,7 +22,6 @@ use crate::store::WriteError;
 
 pub use import::{ImportError, PersonRow, import, parse};
 pub use search::{search, view};
-pub use teams::{AccountsError, Team, Waiting, add_codes, add_teams, codes_for, waiting};
 
 /// Longest username and name, in bytes.
 const TEXT_BYTES: usize = 200;

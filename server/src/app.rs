@@ -210,7 +210,8 @@ fn open_at(data: &Path, clock: Clock) -> Result<(Store, Keys), OpenAppError> {
         clock::random(),
     );
     let key = keys.realm.public();
-    store.publish_with(Publisher::new(keys.realm.clone(), clock));
+    let publisher = Publisher::new(keys.realm.clone(), clock);
+    store.publish_with(move |tx| publisher.publish(tx));
     // Whatever was left unpublished is, by this first transaction.
     store
         .write_blocking(move |tx| {

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod backup;
 mod catalogue;
+mod console;
 mod demo;
 mod devices;
 mod keys;

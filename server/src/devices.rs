@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::accounts::{self, AccountError, managed};
 use crate::audit::{self, Act, By, Change};
-use crate::enrolment;
+use crate::codes;
 use crate::policy::{Permit, Read, Write};
 use crate::realm;
 
@@ -231,11 +231,11 @@ pub fn add_code(
             return Err(AccountError::NotFound);
         }
     }
-    if enrolment::is_given(tx, code, account)? {
+    if codes::is_given(tx, code, account)? {
         return Ok(());
     }
-    enrolment::add_code(tx, code, account, unit, by.now_ms)?;
-    enrolment::replaces(tx, code, replaces)?;
+    codes::add(tx, code, account, unit, by.now_ms)?;
+    codes::replaces(tx, code, replaces)?;
     let after = json!({ "unit": unit.to_string(), "replaces": replaces.map(|device| device.to_string()) });
     Ok(audit::record(
         tx,

@@ -1,11 +1,11 @@
 //! Devices: how one is enrolled by a one-time code, and how it proves later that it is itself.
 //!
-//! A code is shown once and stored as its digest; it is good for seven days and one key. The device signs what it asks
+//! A code ([`crate::codes`]) is good for one key. The device signs what it asks
 //! a token for; a signed assertion is good once and for a few minutes around the server's time. A device whose clock is
 //! elsewhere gets a nonce to sign instead, so a wrong clock locks nobody out. A device that is not known shows the realm's
 //! signature under its enrolment: the store was restored, and what the device has is still to be delivered.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 use sha2::{Digest, Sha256};
 use sync_core::enrolment::ShownEnrolment;
 use sync_core::ids::{AccountId, DeviceId, RealmId, UnitId};
@@ -13,18 +13,14 @@ use sync_core::signature::{AssertionStatement, PublicKey, Signature};
 
 use crate::audit::{self, Act, By, Change};
 use crate::clock::day_of;
+use crate::codes::{self, Given};
 use crate::devices::{self, End};
 use crate::realm::{self, Device};
 
-/// How long a code is good for.
-pub const CODE_TTL_MS: i64 = 7 * 24 * 3600 * 1000;
 /// How far an assertion's time may be from the server's.
 const CLOCK_TOLERANCE_MS: i64 = 5 * 60 * 1000;
 /// How long a nonce is good for.
 const NONCE_TTL_MS: i64 = 5 * 60 * 1000;
-/// Letters and digits that are not taken for each other (Crockford's base 32).
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
 /// Why a device is not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolmentError {
@@ -54,87 +50,19 @@ pub enum EnrolmentError {
     Sqlite(#[from] rusqlite::Error),
 }
 
-/// A fresh code as people read it: four groups of four.
-pub fn code_of(random: [u8; 16]) -> String {
-    let letters = random
-        .iter()
-        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
-    let letters: Vec<char> = letters.map(|letter| char::from(*letter)).collect();
-    letters
-        .chunks(4)
-        .map(|group| group.iter().collect::<String>())
-        .collect::<Vec<_>>()
-        .join("-")
-}
-
-/// What is stored of a code, however it was typed.
-fn digest(code: &str) -> [u8; 32] {
-    let typed = code
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| match c.to_ascii_uppercase() {
-            'O' => '0',
-            'I' | 'L' => '1',
-            other => other,
-        });
-    Sha256::digest(typed.collect::<String>()).into()
-}
-
-/// Stores a code for an account in a unit.
-///
-/// # Errors
-/// The store's.
-pub fn add_code(
-    tx: &Transaction<'_>,
-    code: &str,
-    account: AccountId,
-    unit: UnitId,
-    now_ms: i64,
-) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT INTO enrolment_code (digest, account, unit, expires_at) VALUES (?, ?, ?, ?)")?
-        .execute(params![
-            digest(code),
-            account.to_bytes(),
-            unit.to_bytes(),
-            now_ms + CODE_TTL_MS
-        ])?;
-    Ok(())
-}
-
-/// Whether an account was given this code already.
-///
-/// # Errors
-/// The store's.
-pub fn is_given(tx: &Transaction<'_>, code: &str, account: AccountId) -> rusqlite::Result<bool> {
-    tx.prepare_cached("SELECT 1 FROM enrolment_code WHERE digest = ? AND account = ?")?
-        .exists(params![digest(code), account.to_bytes()])
-}
-
-/// Whoever uses a code takes the place of this device.
-///
-/// # Errors
-/// The store's.
-pub fn replaces(tx: &Transaction<'_>, code: &str, device: Option<DeviceId>) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE enrolment_code SET replaces = ? WHERE digest = ?")?
-        .execute(params![device.map(DeviceId::to_bytes), digest(code)])?;
-    Ok(())
-}
-
 /// Whether an account may still be enrolled for a unit: it is not suspended, and holds a role there or in what
 /// inherited from there.
-fn may_enrol(
-    tx: &Transaction<'_>,
-    account: AccountId,
-    unit: [u8; 16],
-    now_ms: i64,
-) -> rusqlite::Result<bool> {
+fn may_enrol(tx: &Transaction<'_>, account: AccountId, unit: UnitId, now_ms: i64) -> rusqlite::Result<bool> {
     let sql = "WITH RECURSIVE line (unit) AS
                  (VALUES (?2) UNION SELECT s.successor FROM unit_successor s JOIN line l ON s.unit = l.unit)
                SELECT 1 FROM role r JOIN line l ON r.unit = l.unit JOIN account a ON a.id = r.account
                WHERE r.account = ?1 AND a.disabled_at IS NULL
                  AND r.valid_from <= ?3 AND (r.valid_to IS NULL OR r.valid_to > ?3)";
-    tx.prepare_cached(sql)?
-        .exists(params![account.to_bytes(), unit, day_of(now_ms).to_string()])
+    tx.prepare_cached(sql)?.exists(params![
+        account.to_bytes(),
+        unit.to_bytes(),
+        day_of(now_ms).to_string()
+    ])
 }
 
 /// Takes a code for a key. The same key with the same code is the same device again: its answer may have been lost.
@@ -149,27 +77,15 @@ pub fn enrol(
     origin: &str,
     now_ms: i64,
 ) -> Result<Device, EnrolmentError> {
-    let digest = digest(code);
-    type Row = ([u8; 16], i64, Option<[u8; 16]>, [u8; 16], Option<[u8; 16]>);
-    let sql = "SELECT account, expires_at, device, unit, replaces FROM enrolment_code WHERE digest = ?";
-    let found: Option<Row> = tx
-        .prepare_cached(sql)?
-        .query_row([digest], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-        })
-        .optional()?;
-    let (account, expires_at, taken, unit, replaces) = found.ok_or(EnrolmentError::CodeUnknown)?;
-    if let Some(device) = taken {
-        let device = realm::device(tx, DeviceId::from_bytes(device))?;
+    let given = codes::find(tx, code)?.ok_or(EnrolmentError::CodeUnknown)?;
+    if let Some(device) = given.taken_by {
+        let device = realm::device(tx, device)?;
         return device
             .filter(|device| device.key == key && !device.revoked)
             .ok_or(EnrolmentError::CodeUsed);
     }
-    if expires_at <= now_ms {
-        return Err(EnrolmentError::CodeExpired);
-    }
-    let account = AccountId::from_bytes(account);
-    if !may_enrol(tx, account, unit, now_ms)? {
+    let Given { account, unit, .. } = given;
+    if given.expires_at_ms <= now_ms || !may_enrol(tx, account, unit, now_ms)? {
         return Err(EnrolmentError::CodeExpired);
     }
     let device = Device {
@@ -180,16 +96,15 @@ pub fn enrol(
         revoked: false,
     };
     realm::add_device(tx, &device)?;
-    tx.prepare_cached("UPDATE enrolment_code SET used_at = ?, device = ? WHERE digest = ?")?
-        .execute(params![now_ms, fresh.to_bytes(), digest])?;
+    codes::take(tx, code, fresh, now_ms)?;
     let by = By {
         account: Some(account),
         origin: origin.to_owned(),
         now_ms,
     };
     audit::record(tx, &by, Act::DeviceEnrolled, &Change::of(fresh))?;
-    if let Some(old) = replaces {
-        devices::revoke(tx, &by, DeviceId::from_bytes(old), End::Revoked)?;
+    if let Some(old) = given.replaces {
+        devices::revoke(tx, &by, old, End::Revoked)?;
     }
     Ok(device)
 }

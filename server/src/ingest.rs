@@ -20,8 +20,7 @@ use sync_core::signature::PublicKey;
 
 use crate::audit::By;
 use crate::documents::{Documents, Held};
-use crate::exchange::index::Advance;
-use crate::log::{self, Append, AppendError};
+use crate::log::{self, Advance, Append, AppendError};
 use crate::policy::Access;
 use crate::quarantine::{self, Decision, Kept, Room};
 use crate::rows;

@@ -3,6 +3,8 @@
 //! Functions over one connection, so that the writer can run many of them in one transaction. What may be appended is
 //! decided before ([`sync_core::admission`]); here a plan is only executed if the document still is what it was made for.
 
+mod advance;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sync_core::digest::DigestSum;
 use sync_core::document::Document;
@@ -10,8 +12,9 @@ use sync_core::ids::{AccountId, ActorId, ChangeHash, Class, DeviceId, DocumentId
 use sync_core::preflight::is_intact;
 use sync_core::signature::Signature;
 
-use crate::exchange::index::{Advance, document_id, period_code};
 use crate::policy::{Permit, Write};
+
+pub use advance::{Advance, document_id, period_code};
 
 /// The log is compressed at this level: entries are read far more often than written, and most of them are small.
 const ZSTD_LEVEL: i32 = 3;

@@ -1,26 +1,13 @@
-//! Metrics in the format of Prometheus, on a listener of their own: what they tell is for whoever runs the server, and no
-//! route of the API can be mistaken for them.
+//! Metrics: counters and times, recorded where things happen. No series holds an id or anything that a person wrote.
 //!
-//! Counters and times are recorded where things happen; what only has to be looked at – queues, caches, tables – is read
-//! when somebody asks. No series holds an id or anything that a person wrote.
+//! Not here: who asks for them ([`crate::serve::metrics`]).
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::routing::get;
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use rusqlite::Connection;
 use sync_core::admission::Stage;
 use sync_core::protocol::Receipt;
-use tokio::net::TcpListener;
-
-use crate::app::App;
-use crate::http::ApiError;
 
 /// Seconds, from a preflight to a slow body.
 const SECONDS: &[f64] = &[
@@ -28,13 +15,6 @@ const SECONDS: &[f64] = &[
 ];
 /// Jobs in one commit.
 const JOBS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-/// How long ago a phone was here: a name, and the milliseconds below which it holds.
-const CONTACTS: &[(&str, i64)] = &[
-    ("1h", 3_600_000),
-    ("1d", 86_400_000),
-    ("7d", 604_800_000),
-    ("30d", 2_592_000_000),
-];
 
 /// Starts recording in this process. Without it every call here does nothing.
 ///
@@ -90,58 +70,4 @@ pub fn stages() -> impl FnMut(Stage) {
 pub fn commit(jobs: usize, took: Duration) {
     histogram!("langso_commit_seconds").record(took.as_secs_f64());
     histogram!("langso_commit_jobs").record(jobs as f64);
-}
-
-/// Serves `/metrics` until it is dropped.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, app: Arc<App>, recorded: PrometheusHandle) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/metrics", get(render))
-        .with_state((app, recorded));
-    axum::serve(listener, router).await
-}
-
-async fn render(
-    State((app, recorded)): State<(Arc<App>, PrometheusHandle)>,
-) -> Result<impl IntoResponse, ApiError> {
-    let now_ms = app.clock.now_ms();
-    gauge!("langso_exchanges_in_flight").set(app.flights.count() as f64);
-    gauge!("langso_deliveries_waiting").set(app.deliveries_waiting() as f64);
-    gauge!("langso_writer_queue").set(app.store().stats().waiting as f64);
-    gauge!("langso_documents_cached").set(app.exchange.documents().loaded() as f64);
-    app.store().read(move |conn| look(conn, now_ms)).await?;
-    recorded.run_upkeep();
-    Ok((
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        recorded.render(),
-    ))
-}
-
-/// What stands in tables.
-fn look(conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
-    for verdict in ["quarantined", "rejected"] {
-        let sql = "SELECT count(*) FROM quarantine WHERE verdict = ?";
-        let kept: i64 = conn.prepare_cached(sql)?.query_row([verdict], |row| row.get(0))?;
-        gauge!("langso_quarantine", "verdict" => verdict).set(kept as f64);
-    }
-    let sql = "SELECT count(*) FROM device_token WHERE copied_at IS NOT NULL";
-    let copied: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-    gauge!("langso_devices_copied").set(copied as f64);
-    let mut since = i64::MAX;
-    for (name, age_ms) in CONTACTS {
-        let from = now_ms.saturating_sub(*age_ms);
-        let sql = "SELECT count(*) FROM device_health WHERE last_sync_at >= ?1 AND last_sync_at < ?2";
-        let phones: i64 = conn
-            .prepare_cached(sql)?
-            .query_row([from, since], |row| row.get(0))?;
-        gauge!("langso_phones", "last_contact" => *name).set(phones as f64);
-        since = from;
-    }
-    let sql = "SELECT count(*) FROM device d LEFT JOIN device_health h ON h.device = d.id
-               WHERE coalesce(h.last_sync_at, 0) < ?1";
-    let older: i64 = conn.prepare_cached(sql)?.query_row([since], |row| row.get(0))?;
-    gauge!("langso_phones", "last_contact" => "older").set(older as f64);
-    Ok(())
 }

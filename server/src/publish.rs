@@ -21,8 +21,7 @@ use sync_core::signature::{BatchStatement, DeviceKey};
 
 use crate::clock::{Clock, random};
 use crate::documents::Loaded;
-use crate::exchange::index::Advance;
-use crate::log::{self, Append, AppendChange, AppendError, ReplayError};
+use crate::log::{self, Advance, Append, AppendChange, AppendError, ReplayError};
 use crate::policy::Access;
 use crate::realm::{self, RealmError};
 use crate::replica::ServerReplica;

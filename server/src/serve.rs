@@ -1,5 +1,7 @@
 //! Serving: listen, answer, and stop without losing anything.
 
+pub mod metrics;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

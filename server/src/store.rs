@@ -14,8 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction};
 
-use crate::exchange::index::Advance;
-use crate::publish::Publisher;
+use crate::log::Advance;
 use crate::workers::Workers;
 #[cfg(test)]
 pub(crate) use open::migrate;
@@ -107,9 +106,13 @@ impl Store {
     }
 
     /// From now on what the tables say is published in the transactions that change them.
-    pub fn publish_with(&self, publisher: Publisher) {
+    pub fn publish_with<E: std::error::Error + 'static>(
+        &self,
+        publish: impl Fn(&Transaction<'_>) -> Result<Vec<Advance>, E> + Send + Sync + 'static,
+    ) {
+        let publish = move |tx: &Transaction<'_>| Ok(publish(tx)?);
         // A second one would be of the same realm.
-        drop(self.shared.publishing.publisher.set(publisher));
+        drop(self.shared.publishing.publish.set(Box::new(publish)));
     }
 
     /// Tells `listener` what publishing did to documents, before anybody is answered.

@@ -219,7 +219,7 @@ impl Verifier<'_> {
         if changes != document.history().len() as u64 - 1 || Some(position) != last {
             self.problem(id, Fault::Count);
         }
-        let period = crate::exchange::index::period_code(id.period());
+        let period = log::period_code(id.period());
         let indexed = self
             .index
             .scope(&id.scope())

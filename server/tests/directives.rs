@@ -23,7 +23,7 @@ use langso_server::serve::serve;
 use langso_server::tree::Unit;
 use langso_server::units::change::{Change, change};
 use langso_server::verify::{rebuild, verify};
-use langso_server::{enrolment, log, units};
+use langso_server::{codes, log, units};
 use serde_json::Value;
 use sync_core::edit::{DraftField, Edit, NewDraft};
 use sync_core::ids::{RecordId, UnitId};
@@ -91,12 +91,12 @@ impl District {
             display_name: name.to_owned(),
             password_hash: None,
         };
-        let code = enrolment::code_of(random());
+        let code = codes::code_of(random());
         let (stored, username, now_ms) = (code.clone(), name.to_owned(), self.now_ms.load(Ordering::Relaxed));
         write(&self.app, move |tx| {
             realm::add_account(tx, &account, &username, now_ms)?;
             realm::grant(tx, account.id, Grant::new(unit, role), day_of(now_ms))?;
-            enrolment::add_code(tx, &stored, account.id, unit, now_ms)
+            codes::add(tx, &stored, account.id, unit, now_ms)
         });
         let link = Link::to(&self.url, Arc::clone(&self.traffic)).unwrap();
         let enrolled = Phone::enrol_at(link, &code, MemoryStore::default(), 1, self.clock());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::date;
-use langso_server::accounts::{add_codes, fresh_account};
+use langso_server::accounts::fresh_account;
 use langso_server::app::{App, open_data};
 use langso_server::audit::By;
 use langso_server::clock::{Clock, day_of, random, random_bits};
@@ -15,6 +15,7 @@ use langso_server::drive::{Fate, Link, people};
 use langso_server::policy::{Grant, Role, console};
 use langso_server::serve::serve;
 use langso_server::store::Store;
+use langso_server::teams::add_codes;
 use langso_server::verify::verify;
 use langso_server::{realm, units};
 use minicbor::bytes::ByteVec;

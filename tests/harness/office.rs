@@ -19,7 +19,7 @@ use langso_server::http::router as router_of;
 use langso_server::policy::{Grant, Role, console};
 use langso_server::realm::{self, Account};
 use langso_server::restore::restore;
-use langso_server::{enrolment, session, units};
+use langso_server::{codes, session, units};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -206,7 +206,7 @@ impl Office {
     }
 
     pub fn code_for(&self, account: AccountId) -> String {
-        let code = enrolment::code_of(random());
+        let code = codes::code_of(random());
         let (stored, now_ms) = (code.clone(), self.now_ms());
         let held = self
             .app
@@ -216,7 +216,7 @@ impl Office {
         let unit = held.iter().find(|held| held.on(self.today())).unwrap().grant.unit;
         self.app
             .store()
-            .write_blocking(move |tx| enrolment::add_code(tx, &stored, account, unit, now_ms))
+            .write_blocking(move |tx| codes::add(tx, &stored, account, unit, now_ms))
             .unwrap();
         code
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use langso_server::accounts::{self, add_codes, add_teams, fresh_account};
+use langso_server::accounts::{self, fresh_account};
 use langso_server::app::App;
 use langso_server::audit::By;
 use langso_server::catalogue;
@@ -14,6 +14,7 @@ use langso_server::devices::{self, End};
 use langso_server::policy::{self, Grant, Role};
 use langso_server::realm::{self, Account};
 use langso_server::serve::serve;
+use langso_server::teams::{add_codes, add_teams};
 use langso_server::units;
 use serde_json::Value;
 use sync_core::ids::{AccountId, RecordId, UnitId};

@@ -10,7 +10,7 @@ use langso_mobile::{
     Asks, DirectiveText, HttpAnswer, HttpHeader, HttpRequest, NewAssistance, Transport, TransportError,
     Urgency, Vault,
 };
-use langso_server::accounts::{Team, add_codes, add_teams, fresh_account};
+use langso_server::accounts::fresh_account;
 use langso_server::app::App;
 use langso_server::audit::By;
 use langso_server::catalogue;
@@ -20,6 +20,7 @@ use langso_server::devices::{self, End};
 use langso_server::http::router;
 use langso_server::policy::{self, Grant, Role};
 use langso_server::realm::{self, Account};
+use langso_server::teams::{Team, add_codes, add_teams};
 use langso_server::units;
 use sync_core::ids::{RecordId, UnitId};
 use tower::ServiceExt;

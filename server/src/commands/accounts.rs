@@ -7,21 +7,23 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use jiff::civil::Date;
-use rusqlite::{Connection, Transaction};
+use rusqlite::Transaction;
 use serde_json::json;
 use sync_core::ids::{AccountId, DeviceId, UnitId};
 
+use super::console::{at_console, console_permit};
 use super::units::find;
 use super::{DataDir, say};
-use crate::accounts::{self, AccountError, add_codes, add_teams, failure, fresh_account};
+use crate::accounts::{self, AccountError, failure, fresh_account};
 use crate::app::open_data;
 use crate::audit::By;
 use crate::clock::{Clock, day_of, random};
-use crate::enrolment::code_of;
+use crate::codes::code_of;
 use crate::password::{self, PasswordError};
-use crate::policy::{self, Grant, Permit, Personal, Role, Write};
+use crate::policy::{Grant, Personal, Role};
 use crate::session::hash_password;
 use crate::store::{Store, WriteError};
+use crate::teams::{add_codes, add_teams};
 use crate::{devices, qr, realm};
 
 /// Add accounts, give and take roles, hand posts over.
@@ -333,16 +335,6 @@ where
     store
         .write_blocking(job)
         .map_err(|error| anyhow!("{}", failure(&error)))
-}
-
-/// Whoever runs commands beside the server.
-pub(super) fn at_console() -> By {
-    By::console(Clock::system().now_ms())
-}
-
-/// Leave for whoever runs commands beside the server: for every unit there ever was.
-pub(super) fn console_permit(conn: &Connection) -> rusqlite::Result<Permit<Write>> {
-    Ok(policy::console(realm::all_units(conn)?))
 }
 
 fn account(store: &Store, username: &str) -> anyhow::Result<AccountId> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::accounts::at_console;
+use super::console::at_console;
 use super::{DataDir, say};
 use crate::app::{lock, open_data, store_path};
 use crate::audit::{self, Act};

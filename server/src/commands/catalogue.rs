@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use sync_core::ids::RecordId;
 
-use super::accounts::{at_console, console_permit};
+use super::console::{at_console, console_permit};
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::catalogue::{self, CatalogueError, Imported};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sync_core::ids::DeviceId;
 
-use super::accounts::{at_console, console_permit};
+use super::console::{at_console, console_permit};
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::devices::{self, End, Forgotten};

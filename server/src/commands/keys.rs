@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::accounts::at_console;
+use super::console::at_console;
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::audit::{self, Act};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use rusqlite::Connection;
 
-use super::accounts::at_console;
+use super::console::at_console;
 use super::{DataDir, say};
 use crate::app::{App, open_data};
 use crate::clock::Clock;

@@ -10,7 +10,7 @@ use sync_core::ids::RecordId;
 use sync_core::record::Stage;
 use sync_core::signature::PublicKey;
 
-use super::accounts::at_console;
+use super::console::at_console;
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::audit::{self, Act};

@@ -14,7 +14,7 @@ use crate::app::{App, OpenAppError};
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
 use crate::metrics;
-use crate::serve::{serve, stop_signal};
+use crate::serve::{self, serve, stop_signal};
 use crate::telemetry;
 
 /// Serve a data directory; the first start makes it.
@@ -95,7 +95,7 @@ async fn metrics_of(config: &Config, app: &Arc<App>) -> anyhow::Result<Option<Jo
     tracing::info!(address = %listener.local_addr()?, "metrics");
     let app = Arc::clone(app);
     Ok(Some(tokio::spawn(async move {
-        if let Err(error) = metrics::serve(listener, app, recorded).await {
+        if let Err(error) = serve::metrics::serve(listener, app, recorded).await {
             tracing::error!(%error, "metrics are no longer served");
         }
     })))

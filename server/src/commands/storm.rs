@@ -11,7 +11,6 @@ use serde::Deserialize;
 use sync_core::ids::UnitId;
 
 use super::say;
-use crate::accounts::{add_codes, add_teams};
 use crate::app::open_data;
 use crate::clock::{Clock, day_of};
 use crate::drive::server::pid_of;
@@ -19,6 +18,7 @@ use crate::policy::{Grant, Role};
 use crate::realm;
 use crate::store::WriteError;
 use crate::storm::{self, Hamlet, Load, Options, Summary, backlog, records};
+use crate::teams::{add_codes, add_teams};
 
 /// What a backlog may do to the 99th percentile of the others.
 const RATIO_MAX: f64 = 2.0;

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use jiff::civil::Date;
 use sync_core::ids::UnitId;
 
-use super::accounts::console_permit;
+use super::console::console_permit;
 use super::{DataDir, say};
 use crate::app::open_data;
 use crate::audit::By;

@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sync_core::ids::{AccountId, RecordId, UnitId};
 
-use crate::accounts::{add_codes, add_teams, fresh_account};
+use crate::accounts::fresh_account;
 use crate::app::open_data;
 use crate::audit::By;
 use crate::catalogue;
@@ -19,6 +19,7 @@ use crate::policy::{self, Grant, Role};
 use crate::realm::{self, Account};
 use crate::session::hash_password;
 use crate::store::Store;
+use crate::teams::{add_codes, add_teams};
 use crate::units;
 
 /// Province, district, communes and hamlets; its README tells where they come from.

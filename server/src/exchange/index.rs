@@ -6,13 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 use sync_core::digest::DigestSum;
-use sync_core::ids::{DocumentId, Month, Scope};
+use sync_core::ids::{DocumentId, Scope};
 use sync_core::protocol::ScopeSet;
 
-use crate::log;
-
-/// The period of documents that have none.
-pub const NO_PERIOD: i64 = -1;
+use crate::log::{self, Advance, document_id, period_code};
 
 /// The whole log in short.
 #[derive(Debug, Default)]
@@ -41,21 +38,6 @@ pub struct DocumentState {
     pub digest: DigestSum,
     /// The position of its last change.
     pub last: u64,
-}
-
-/// What one commit did to a document.
-#[derive(Clone, Copy, Debug)]
-pub struct Advance {
-    /// Which.
-    pub document: DocumentId,
-    /// Its scope's row.
-    pub scope_row: i64,
-    /// Its row.
-    pub row: i64,
-    /// The position of its last change.
-    pub last: u64,
-    /// Over its heads.
-    pub digest: DigestSum,
 }
 
 impl LogIndex {
@@ -146,15 +128,4 @@ impl LogIndex {
             .filter_map(|(scope, period, state)| Some((document_id(*scope, period)?, state)))
             .filter(|(document, _)| set.covers(document))
     }
-}
-
-/// How a period stands in tables.
-pub fn period_code(period: Option<Month>) -> i64 {
-    period.map_or(NO_PERIOD, |month| month.0.into())
-}
-
-/// The document of a scope and a period as it stands in tables.
-pub fn document_id(scope: Scope, period: i64) -> Option<DocumentId> {
-    let month = u16::try_from(period).ok().map(Month);
-    DocumentId::new(scope.class, scope.unit, month)
 }

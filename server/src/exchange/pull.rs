@@ -18,9 +18,9 @@ use sync_core::protocol::{Item, ListedKey, ScopeSet};
 use sync_core::seal::MasterKey;
 
 use super::cursor::{Backfill, Cursor, Place, SetId};
-use super::index::{LogIndex, period_code};
+use super::index::LogIndex;
 use crate::directives;
-use crate::log::{self, Entry, ReplayError};
+use crate::log::{self, Entry, ReplayError, period_code};
 
 /// How many entries of each scope are looked at to find the next ones of many.
 const LOOK_AHEAD: usize = 64;

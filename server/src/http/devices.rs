@@ -14,8 +14,8 @@ use super::given::Given;
 use super::people::UnitQuery;
 use crate::app::App;
 use crate::clock::random;
+use crate::codes::{self, code_of};
 use crate::devices::{self, End, Forgotten};
-use crate::enrolment::{CODE_TTL_MS, code_of};
 use crate::policy::Action;
 use crate::qr;
 
@@ -47,7 +47,7 @@ pub(super) async fn add_code(
 ) -> Result<Json<Value>, ApiError> {
     let permit = writer.permit(Action::ManageDevices, None)?;
     let (code, by) = (code_of(random()), writer.by);
-    let (stored, expires_at_ms) = (code.clone(), by.now_ms + CODE_TTL_MS);
+    let (stored, expires_at_ms) = (code.clone(), by.now_ms + codes::TTL_MS);
     app.store()
         .write(move |tx| devices::add_code(tx, &permit, &by, account, new.unit, &stored, new.replaces))
         .await?;

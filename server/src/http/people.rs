@@ -188,7 +188,7 @@ pub(super) async fn reset_code(
     writer: Writer,
     Path(account): Path<AccountId>,
 ) -> Result<Json<Value>, ApiError> {
-    let code = crate::enrolment::code_of(random());
+    let code = crate::codes::code_of(random());
     let stored = code.clone();
     managed(&app, writer, move |tx, permit, by| {
         password::add_reset(tx, permit, by, account, &stored)

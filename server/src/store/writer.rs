@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::publishing::Publishing;
-use crate::exchange::index::Advance;
+use crate::log::Advance;
 use crate::metrics;
 
 /// Most jobs of one transaction: a commit should not keep its first job waiting for long.

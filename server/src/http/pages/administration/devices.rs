@@ -12,8 +12,8 @@ use sync_core::ids::{AccountId, DeviceId, UnitId};
 use super::account::{Refused, refused};
 use super::seed_of;
 use crate::app::App;
+use crate::codes::{self, code_of};
 use crate::devices::{self, End};
-use crate::enrolment::{CODE_TTL_MS, code_of};
 use crate::http::ApiError;
 use crate::http::pages::form::{Filled, beside};
 use crate::http::pages::frame::Frame;
@@ -80,7 +80,7 @@ pub(super) async fn add_code(
         place: words.place(visitor.tree(), unit),
         picture: qr::inline(&code).map_err(ApiError::internal)?,
         code,
-        until: words.time(words.now_ms + CODE_TTL_MS),
+        until: words.time(words.now_ms + codes::TTL_MS),
         replaces: replaces.is_some(),
     };
     render(&page, StatusCode::OK)

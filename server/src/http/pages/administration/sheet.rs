@@ -11,9 +11,8 @@ use serde::Deserialize;
 use sync_core::ids::UnitId;
 
 use super::{filter_id, seed, seed_of};
-use crate::accounts::{self, Waiting};
 use crate::app::App;
-use crate::enrolment::CODE_TTL_MS;
+use crate::codes;
 use crate::http::ApiError;
 use crate::http::pages::form::Filled;
 use crate::http::pages::frame::{Frame, Visitor};
@@ -21,6 +20,7 @@ use crate::http::pages::pick::{Choice, choices};
 use crate::http::pages::render;
 use crate::policy::Action;
 use crate::qr;
+use crate::teams::{self, Waiting};
 
 /// Codes on one sheet: more are not printed at once.
 const SHEET: usize = 200;
@@ -103,7 +103,7 @@ pub(super) async fn make(State(app): State<Arc<App>>, filled: Filled<Wanted>) ->
     waiting.truncate(SHEET);
     let codes = app
         .store()
-        .write(move |tx| accounts::codes_for(tx, &permit, &by, &waiting, seed))
+        .write(move |tx| teams::codes_for(tx, &permit, &by, &waiting, seed))
         .await?;
     let words = visitor.words;
     let card = |(unit, person, code): (UnitId, String, String)| {
@@ -117,7 +117,7 @@ pub(super) async fn make(State(app): State<Arc<App>>, filled: Filled<Wanted>) ->
     let page = CodesPage {
         frame: visitor.frame("codes-title", "/accounts"),
         place: words.place(visitor.tree(), fields.unit),
-        until: words.time(words.now_ms + CODE_TTL_MS),
+        until: words.time(words.now_ms + codes::TTL_MS),
         cards: codes.into_iter().map(card).collect::<Result<_, ApiError>>()?,
     };
     render(&page, StatusCode::OK)
@@ -128,6 +128,6 @@ async fn waiting(app: &App, visitor: &Visitor, unit: UnitId) -> Result<Vec<Waiti
     let (authority, now_ms) = (Arc::clone(&visitor.reader.authority), visitor.words.now_ms);
     let found = app
         .store()
-        .read(move |conn| accounts::waiting(conn, &permit, &authority.tree, now_ms));
+        .read(move |conn| teams::waiting(conn, &permit, &authority.tree, now_ms));
     Ok(found.await?)
 }

@@ -16,7 +16,7 @@ use crate::accounts::{self, AccountError};
 use crate::app::App;
 use crate::audit::By;
 use crate::clock::random;
-use crate::enrolment::code_of;
+use crate::codes::code_of;
 use crate::http::ApiError;
 use crate::http::pages::form::{Filled, beside};
 use crate::http::pages::frame::{Frame, Visitor};

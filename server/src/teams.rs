@@ -1,4 +1,4 @@
-//! Accounts and codes made by the dozen: a team for every hamlet, a code for every phone.
+//! Teams: an account for that of every hamlet, a code for every phone – made by the dozen.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use rusqlite::{Connection, Transaction};
 use sha2::{Digest, Sha256};
 use sync_core::ids::{AccountId, UnitId};
 
-use super::{AccountError, fresh_account, list};
+use crate::accounts::{AccountError, fresh_account, list};
 use crate::audit::{self, Act, By, Change};
 use crate::clock::{Clock, day_of, random};
+use crate::codes;
 use crate::devices;
-use crate::enrolment;
 use crate::policy::{Grant, Permit, Read, Role, Write};
 use crate::realm::{self, Account, RealmError};
 use crate::store::{Store, WriteError};
@@ -18,7 +18,7 @@ use crate::tree::{Tree, Unit};
 
 /// Why none were made.
 #[derive(Debug, thiserror::Error)]
-pub enum AccountsError {
+pub enum TeamError {
     /// The realm's tables.
     #[error(transparent)]
     Realm(#[from] RealmError),
@@ -45,7 +45,7 @@ pub struct Team {
 ///
 /// # Errors
 /// The store's.
-pub fn add_teams(store: &Store) -> Result<Vec<Team>, AccountsError> {
+pub fn add_teams(store: &Store) -> Result<Vec<Team>, TeamError> {
     let now_ms = Clock::system().now_ms();
     let tree: Tree = store.read_blocking(|conn| realm::tree(conn, day_of(now_ms)))?;
     let leaves: Vec<Unit> = tree.leaves().cloned().collect();
@@ -82,15 +82,15 @@ pub fn add_teams(store: &Store) -> Result<Vec<Team>, AccountsError> {
 /// Fresh codes for an account, bound to the unit of its first role of the day.
 ///
 /// # Errors
-/// The store's, or [`AccountsError::NoRole`].
-pub fn add_codes(store: &Store, account: AccountId, count: u32) -> Result<Vec<String>, AccountsError> {
-    let codes: Vec<String> = (0..count).map(|_| enrolment::code_of(random())).collect();
+/// The store's, or [`TeamError::NoRole`].
+pub fn add_codes(store: &Store, account: AccountId, count: u32) -> Result<Vec<String>, TeamError> {
+    let codes: Vec<String> = (0..count).map(|_| codes::code_of(random())).collect();
     let (stored, now_ms) = (codes.clone(), Clock::system().now_ms());
     let held = store
         .read_blocking(|conn| realm::held_by(conn, account))
         .map_err(RealmError::from)?;
     let held = held.iter().find(|held| held.on(day_of(now_ms)));
-    let unit = held.ok_or(AccountsError::NoRole)?.grant.unit;
+    let unit = held.ok_or(TeamError::NoRole)?.grant.unit;
     store.write_blocking(move |tx| {
         let made = Change::now(
             account,
@@ -99,7 +99,7 @@ pub fn add_codes(store: &Store, account: AccountId, count: u32) -> Result<Vec<St
         audit::record(tx, &By::console(now_ms), Act::CodeMade, &made)?;
         stored
             .iter()
-            .try_for_each(|code| enrolment::add_code(tx, code, account, unit, now_ms))
+            .try_for_each(|code| codes::add(tx, code, account, unit, now_ms))
     })?;
     Ok(codes)
 }
@@ -186,7 +186,7 @@ pub fn codes_for(
             .chain_update(account.to_bytes())
             .finalize()
             .into();
-        let code = enrolment::code_of(digest.first_chunk().copied().unwrap_or(seed));
+        let code = codes::code_of(digest.first_chunk().copied().unwrap_or(seed));
         match devices::add_code(tx, permit, by, *account, team.unit, &code, None) {
             Ok(()) => codes.push((team.unit, name.clone(), code)),
             // Whoever reaches further than the permit gets a phone from who manages them.
