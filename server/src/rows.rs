@@ -3,6 +3,7 @@
 mod directives;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params};
@@ -10,7 +11,7 @@ use sync_core::projection::RowChange;
 use sync_core::record::{Assistance, Scalar, Settled};
 use sync_core::seal::SealedField;
 
-use crate::aggregates;
+use crate::aggregates::{self, Part};
 
 /// Every table of projected rows, with the columns that tell its rows apart.
 pub const TABLES: [(&str, &str); 7] = [
@@ -78,17 +79,49 @@ pub fn put(tx: &Transaction<'_>, document: i64, rows: &[RowChange]) -> rusqlite:
     Ok(())
 }
 
+/// A row is changed where it is: to delete it and to insert it again would write each of its indexes twice.
+static PUT_ASSISTANCE: LazyLock<String> = LazyLock::new(|| {
+    let columns = [
+        "record",
+        "document",
+        "unit",
+        "occurred_at",
+        "category",
+        "procedure",
+        "channel",
+        "outcome",
+        "people",
+        "minutes",
+        "satisfaction",
+        "recorded_by",
+        "device",
+        "recorded_at",
+        "retracted_reason",
+        "retracted_by",
+        "retracted_at",
+        "citizen_name",
+        "citizen_phone",
+        "citizen_id",
+        "note",
+        "unknown",
+    ];
+    let changes: Vec<String> = columns
+        .iter()
+        .skip(1)
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    format!(
+        "INSERT INTO assistance ({}) VALUES ({}) ON CONFLICT (record) DO UPDATE SET {}",
+        columns.join(", "),
+        vec!["?"; columns.len()].join(", "),
+        changes.join(", ")
+    )
+});
+
 fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusqlite::Result<()> {
     let sealed = |field| row.sealed.get(&field);
-    aggregates::leave(tx, row.id)?;
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO assistance
-           (record, document, unit, occurred_at, category, procedure, channel, outcome, people, minutes, satisfaction,
-            recorded_by, device, recorded_at, retracted_reason, retracted_by, retracted_at,
-            citizen_name, citizen_phone, citizen_id, note, unknown)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
+    let before = Part::stored(tx, row.id)?;
+    tx.prepare_cached(&PUT_ASSISTANCE)?.execute(params![
         row.id.to_bytes(),
         document,
         row.document.unit().to_bytes(),
@@ -112,7 +145,7 @@ fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusq
         sealed(SealedField::Note),
         unknown(&row.unknown),
     ])?;
-    aggregates::join(tx, row.id)
+    aggregates::moved(tx, before, &Part::of(row))
 }
 
 /// Fields that this version does not know, as they stand in a column.
