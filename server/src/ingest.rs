@@ -1,4 +1,4 @@
-//! The way in: batches of one device become plans, plans become one transaction, and receipts follow the commit.
+//! The way in: batches of one device become plans, plans become transactions, and receipts follow the commit.
 //!
 //! Judging is work for the processor and happens on a bounded pool; writing is the writer thread's. A document is held
 //! from judging to commit, so two batches for one document are judged one after the other, and the plan that is
@@ -7,11 +7,12 @@
 
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction};
-use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId};
+use sync_core::ids::{AccountId, ChangeHash, DeviceId, DocumentId, RealmId};
 use sync_core::projection::RowChange;
 use sync_core::protocol::{Batch, Receipt};
 use sync_core::record::Settled;
@@ -30,6 +31,8 @@ use crate::workers::Workers;
 
 /// How often a stale plan is made again before the device is asked to come back.
 const ATTEMPTS: usize = 3;
+/// Most changes that are judged and stored at a time, but for a batch that has more: some ten milliseconds each.
+const PART_CHANGES: usize = 250;
 
 /// Who delivers.
 #[derive(Clone, Debug)]
@@ -84,7 +87,34 @@ pub struct Delivered {
     pub decision: Option<u64>,
 }
 
-/// Why a delivery has no receipts. Nothing of it was stored; the device sends it again.
+impl Delivered {
+    /// The next part of it.
+    fn add(&mut self, part: Delivered) {
+        self.receipts.extend(part.receipts);
+        self.own.extend(part.own);
+        self.advances.extend(part.advances);
+        self.decision = part.decision.or(self.decision);
+    }
+}
+
+/// One part of a delivery on its way in.
+struct Delivery {
+    sender: Arc<Sender>,
+    /// All of it.
+    batches: Arc<[Batch]>,
+    /// Which of them are meant.
+    part: Range<usize>,
+    way: Way,
+    now_ms: i64,
+}
+
+impl Delivery {
+    fn batches(&self) -> std::slice::Iter<'_, Batch> {
+        self.batches.get(self.part.clone()).unwrap_or_default().iter()
+    }
+}
+
+/// Why a delivery has no receipts. The device sends it again.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// Too much is waiting already.
@@ -135,8 +165,10 @@ impl Ingest {
     /// Judges and stores `batches`. When it returns receipts, what they call durable is on disk. `committed` is told
     /// what documents became, in the order of the log and before anybody is answered.
     ///
+    /// A long delivery is judged and stored part by part, so that others get their turn in between.
+    ///
     /// # Errors
-    /// [`IngestError`]: none of the batches was stored.
+    /// [`IngestError`]: nothing is answered; what was stored is a duplicate when the device sends it again.
     pub async fn deliver(
         self: &Arc<Self>,
         store: &Store,
@@ -146,31 +178,55 @@ impl Ingest {
         way: &Way,
         committed: impl Fn(&Connection, &Delivered) + Clone + Send + 'static,
     ) -> Result<Delivered, IngestError> {
-        if batches.is_empty() {
-            return Ok(Delivered::default());
+        let (mut delivered, mut refused) = (Delivered::default(), HashSet::new());
+        for part in parts(batches) {
+            let delivery = Delivery {
+                sender: Arc::clone(sender),
+                batches: Arc::clone(batches),
+                part,
+                way: way.clone(),
+                now_ms,
+            };
+            let (stored, now_refused) = self
+                .deliver_part(store, delivery, refused, committed.clone())
+                .await?;
+            delivered.add(stored);
+            refused = now_refused;
         }
+        Ok(delivered)
+    }
+
+    /// One part, in one transaction. Takes and gives what of the delivery was refused.
+    async fn deliver_part(
+        self: &Arc<Self>,
+        store: &Store,
+        delivery: Delivery,
+        refused: HashSet<ChangeHash>,
+        committed: impl Fn(&Connection, &Delivered) + Clone + Send + 'static,
+    ) -> Result<(Delivered, HashSet<ChangeHash>), IngestError> {
+        let delivery = Arc::new(delivery);
         for _ in 0..ATTEMPTS {
             let mut held = HeldDocuments::new();
-            let ids: std::collections::BTreeSet<DocumentId> =
-                batches.iter().map(|batch| batch.document).collect();
+            let ids: BTreeSet<DocumentId> = delivery.batches().map(|batch| batch.document).collect();
             for id in ids {
                 held.insert(id, self.documents.hold(id).await);
             }
-            let (ingest, store_, sender, batches) = (
-                Arc::clone(self),
-                store.clone(),
-                Arc::clone(sender),
-                Arc::clone(batches),
-            );
-            let by_way = way.clone();
+            let (ingest, store_, delivery_) = (Arc::clone(self), store.clone(), Arc::clone(&delivery));
+            let mut refused = refused.clone();
             let judging = self.workers.run(move || {
-                let judged = judge::judge(&ingest, &store_, (&sender, &by_way), &batches, now_ms, &mut held);
-                (judged, held)
+                let judged = judge::judge(&ingest, &store_, &delivery_, &mut held, &mut refused);
+                (judged, held, refused)
             });
-            let (judged, mut held) = judging.await.map_err(|_| IngestError::Abandoned)?;
-            let judged = judged?;
-            let blinder = Blinder::of(&self.master);
-            let written = write(store, judged, (now_ms, way), blinder, committed.clone()).await;
+            let (judged, mut held, refused) = judging.await.map_err(|_| IngestError::Abandoned)?;
+            let (now_ms, blinder) = (delivery.now_ms, Blinder::of(&self.master));
+            let written = write(
+                store,
+                judged?,
+                (now_ms, &delivery.way),
+                blinder,
+                committed.clone(),
+            )
+            .await;
             if written.is_err() {
                 // The documents went ahead of the log: they are loaded again when they are needed.
                 held.values_mut().for_each(|slot| **slot = None);
@@ -179,7 +235,7 @@ impl Ingest {
                 self.documents.release(id, slot);
             }
             match written {
-                Ok(delivered) => return Ok(delivered),
+                Ok(delivered) => return Ok((delivered, refused)),
                 Err(WriteError::Job(AppendError::Stale)) => {}
                 Err(WriteError::Busy) => return Err(IngestError::Busy),
                 Err(WriteError::Full) => return Err(IngestError::Full),
@@ -193,7 +249,23 @@ impl Ingest {
     }
 }
 
-/// One transaction for the whole delivery.
+/// Cuts a delivery into parts that keep nobody waiting for long.
+fn parts(batches: &[Batch]) -> Vec<Range<usize>> {
+    let (mut parts, mut from, mut changes) = (Vec::new(), 0, 0);
+    for (at, batch) in batches.iter().enumerate() {
+        if changes > 0 && changes + batch.changes.len() > PART_CHANGES {
+            parts.push(from..at);
+            (from, changes) = (at, 0);
+        }
+        changes += batch.changes.len();
+    }
+    if from < batches.len() {
+        parts.push(from..batches.len());
+    }
+    parts
+}
+
+/// One transaction for a part of a delivery.
 async fn write(
     store: &Store,
     judged: Judged,
@@ -289,5 +361,40 @@ impl Judged {
             receipts: receipts.collect(),
             ..Delivered::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minicbor::bytes::ByteVec;
+    use sync_core::ids::{Class, Month, UnitId};
+    use sync_core::protocol::{ED25519, Keys};
+    use sync_core::signature::Signature;
+
+    use super::*;
+
+    fn batch(changes: usize) -> Batch {
+        Batch {
+            document: DocumentId::new(Class::Ledger, UnitId::from_parts(1, 1), Some(Month(58))).unwrap(),
+            account: AccountId::from_parts(1, 1),
+            changes: vec![ByteVec::from(Vec::new()); changes],
+            alg: ED25519,
+            signature: Signature([0; 64]),
+            keys: Keys {
+                seed: None,
+                listed: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_long_delivery_is_cut_between_batches_and_a_short_one_is_not() {
+        let cut = |sizes: &[usize]| parts(&sizes.iter().map(|size| batch(*size)).collect::<Vec<_>>());
+        assert!(cut(&[]).is_empty());
+        assert_eq!(cut(&[200]), [0..1]);
+        assert_eq!(cut(&[100, 100, 50]), [0..3]);
+        assert_eq!(cut(&[100, 100, 51, 10]), [0..2, 2..4]);
+        assert_eq!(cut(&[500, 1, 500]), [0..1, 1..2, 2..3]);
+        assert_eq!(cut(&[0, 500]), [0..2], "who sends nothing costs nothing");
     }
 }

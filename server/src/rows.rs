@@ -3,7 +3,6 @@
 mod directives;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params};
@@ -79,49 +78,23 @@ pub fn put(tx: &Transaction<'_>, document: i64, rows: &[RowChange]) -> rusqlite:
     Ok(())
 }
 
-/// A row is changed where it is: to delete it and to insert it again would write each of its indexes twice.
-static PUT_ASSISTANCE: LazyLock<String> = LazyLock::new(|| {
-    let columns = [
-        "record",
-        "document",
-        "unit",
-        "occurred_at",
-        "category",
-        "procedure",
-        "channel",
-        "outcome",
-        "people",
-        "minutes",
-        "satisfaction",
-        "recorded_by",
-        "device",
-        "recorded_at",
-        "retracted_reason",
-        "retracted_by",
-        "retracted_at",
-        "citizen_name",
-        "citizen_phone",
-        "citizen_id",
-        "note",
-        "unknown",
-    ];
-    let changes: Vec<String> = columns
-        .iter()
-        .skip(1)
-        .map(|column| format!("{column} = excluded.{column}"))
-        .collect();
-    format!(
-        "INSERT INTO assistance ({}) VALUES ({}) ON CONFLICT (record) DO UPDATE SET {}",
-        columns.join(", "),
-        vec!["?"; columns.len()].join(", "),
-        changes.join(", ")
-    )
-});
-
 fn put_assistance(tx: &Transaction<'_>, document: i64, row: &Assistance) -> rusqlite::Result<()> {
     let sealed = |field| row.sealed.get(&field);
     let before = Part::stored(tx, row.id)?;
-    tx.prepare_cached(&PUT_ASSISTANCE)?.execute(params![
+    // What may replace a row keeps a journal of its own, to take that back: most rows are new.
+    let verb = if before.is_some() {
+        "INSERT OR REPLACE"
+    } else {
+        "INSERT"
+    };
+    tx.prepare_cached(&format!(
+        "{verb} INTO assistance
+           (record, document, unit, occurred_at, category, procedure, channel, outcome, people, minutes, satisfaction,
+            recorded_by, device, recorded_at, retracted_reason, retracted_by, retracted_at,
+            citizen_name, citizen_phone, citizen_id, note, unknown)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))?
+    .execute(params![
         row.id.to_bytes(),
         document,
         row.document.unit().to_bytes(),

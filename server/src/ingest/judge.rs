@@ -11,7 +11,7 @@ use sync_core::preflight::chunk_hash;
 use sync_core::protocol::{Batch, ED25519, HashBytes, Receipt, limits};
 use sync_core::signature::{BatchStatement, RecordStatement, Signature};
 
-use super::{Follows, HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict, Way};
+use super::{Delivery, Follows, HeldDocuments, Ingest, IngestError, Judged, Sender, Verdict, Way};
 use crate::documents::Loaded;
 use crate::log::{self, Append, AppendChange};
 use crate::metrics;
@@ -22,19 +22,18 @@ use crate::store::Store;
 /// Most missing hashes that a receipt names.
 const MISSING_NAMED: usize = 64;
 
-/// Judges every batch in turn; what a batch adds to its document is there for the next one.
+/// Judges every batch in turn; what a batch adds to its document is there for the next one. What was refused in this very
+/// delivery is `refused_now`: its sender does not know yet, and will not insist.
 pub(super) fn judge(
     ingest: &Ingest,
     store: &Store,
-    (sender, way): (&Sender, &Way),
-    batches: &[Batch],
-    now_ms: i64,
+    delivery: &Delivery,
     held: &mut HeldDocuments,
+    refused_now: &mut HashSet<ChangeHash>,
 ) -> Result<Judged, IngestError> {
     let mut judged = Judged::default();
-    // What was refused in this very delivery: its sender does not know yet, and will not insist.
-    let mut refused_now: HashSet<ChangeHash> = HashSet::new();
-    for batch in batches {
+    let (sender, way, now_ms) = (&*delivery.sender, &delivery.way, delivery.now_ms);
+    for batch in delivery.batches() {
         let verdict = match precheck(ingest, sender, batch) {
             Err(refusal) => Err(Refused::from(refusal)),
             Ok(()) => {
@@ -60,7 +59,7 @@ pub(super) fn judge(
                     Err(Refused::Known) => Ok(Verdict::Answer(duplicate(store, batch, &loaded))),
                     Err(refused) => Err(refused),
                     Ok(permit) => admit_batch(ingest, store, sender, batch, permit, now_ms, &mut loaded)
-                        .map_err(|refusal| joins(store, sender, batch, refusal, &refused_now)),
+                        .map_err(|refusal| joins(store, sender, batch, refusal, refused_now)),
                 };
                 **slot = Some(loaded);
                 verdict
