@@ -168,3 +168,46 @@ fn settings_come_from_a_file_then_the_environment_then_the_command_line() {
     std::fs::write(&file, "mnoths = 3\n").unwrap();
     assert!(serve(&[], &[]).contains("mnoths"), "a misspelt setting is named");
 }
+
+#[test]
+fn a_phone_with_a_backlog_and_all_others_come_to_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, units) = (dir.path().join("district"), dir.path().join("units.csv"));
+    let hamlets: String = (1..=4).map(|n| format!("1.{n},1,hamlet,Thôn {n}\n")).collect();
+    std::fs::write(
+        &units,
+        format!("code,parent_code,level,name\n1,,commune,Xã Một\n{hamlets}"),
+    )
+    .unwrap();
+    let imported = langso(&["units", "import", text(&units), "--data", text(&data)]);
+    assert!(imported.status.success(), "{}", printed(&imported));
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let program = Path::new(env!("CARGO_BIN_EXE_langso"));
+    let server = langso_server::drive::ServerProcess::start(program, &data, listen).unwrap();
+    // More than one part of one delivery. How much the others are held up is not for a test to judge.
+    let output = langso(&[
+        "storm",
+        "--json",
+        "--backlog",
+        "700",
+        "--url",
+        &server.url(),
+        "--data",
+        text(&data),
+    ]);
+    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+    let summary: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&summary["phones"], &summary["changes"]),
+        (&2.into(), &700.into())
+    );
+    assert_eq!(summary["unsent"], 0, "{summary}");
+    let alone = summary["alone"]["exchanges"].as_u64().unwrap();
+    assert!(
+        alone >= 40 && summary["ratio"].as_f64().unwrap() > 0.0,
+        "{summary}"
+    );
+    drop(server);
+    let verified = langso(&["verify", "--data", text(&data)]);
+    assert!(verified.status.success(), "{}", printed(&verified));
+}
