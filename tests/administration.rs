@@ -736,7 +736,12 @@ fn everybody_who_is_logged_in_has_a_page_about_themselves() {
     office.phone(office.account("minh", Role::Member, hamlet));
     let lan = office.log_in(account);
     let about = shown(&office, "/account", &lan);
-    for told in ["Nguyễn Thị &#60;b&#62;Lan", "Thành viên tổ", "Thôn Một", "phiên này"] {
+    for told in [
+        "Nguyễn Thị &#60;b&#62;Lan",
+        "Thành viên tổ",
+        "Thôn Một",
+        "phiên này",
+    ] {
         assert!(about.contains(told), "{told}: {about}");
     }
     assert_eq!(

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::account::{DeviceLine, Nothing, device_line};
+use super::account::changes::Nothing;
+use super::account::{DeviceLine, device_line};
 use super::status;
 use crate::app::App;
 use crate::devices;
