@@ -45,6 +45,7 @@ pub(super) struct RecordQuery {
 struct RecordPage {
     frame: Frame,
     line: RecordLine,
+    unit: String,
     minutes: String,
     by: String,
     recorded: String,
@@ -111,6 +112,7 @@ pub(super) async fn page(
     let may_say = may_say(&visitor);
     let page = RecordPage {
         frame: visitor.frame("record-title", "/records"),
+        unit: row.unit.to_string(),
         minutes: row.minutes.map(|n| words.n(n)).unwrap_or_default(),
         by,
         recorded: words.time(row.recorded_at_ms),

@@ -193,7 +193,7 @@ fn groups(phones: &[PhoneRow], visitor: &Visitor) -> Vec<Group> {
         }
     });
     let mut groups: Vec<Group> = groups.collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.silent));
+    groups.sort_by(|a, b| (b.silent, &a.name).cmp(&(a.silent, &b.name)));
     if groups.len() > 1 { groups } else { Vec::new() }
 }
 

@@ -1,5 +1,7 @@
 //! From directive to done: how many had done what is asked after so many days, and where something is overdue.
 
+use std::collections::BTreeMap;
+
 use super::super::frame::Visitor;
 use super::Figure;
 use crate::charts::{self, Caption, ChartError};
@@ -7,7 +9,7 @@ use crate::directives::Pace;
 
 /// Days after which one looks.
 const DAYS: [i64; 6] = [1, 2, 3, 7, 14, 30];
-/// Most units in the picture of what is overdue; the table has them all.
+/// Most units in the picture of what is overdue: of more than these, it shows the units above. The table has them all.
 const UNITS: usize = 12;
 const DAY_MS: f64 = 24.0 * 3_600_000.0;
 
@@ -74,10 +76,21 @@ fn shares(visitor: &Visitor, pace: &Pace) -> Result<Figure, ChartError> {
 /// Where something is overdue: whom to call.
 fn overdue(visitor: &Visitor, pace: &Pace) -> Result<Option<Figure>, ChartError> {
     let words = visitor.words;
-    let named = pace.overdue().into_iter();
-    let units: Vec<(String, u64)> = named
-        .map(|(unit, n)| (words.place(visitor.tree(), unit), n))
-        .collect();
+    let (tree, overdue) = (visitor.tree(), pace.overdue());
+    let named = overdue.iter().map(|(unit, n)| (words.place(tree, *unit), *n));
+    let units = most_first(named.collect());
+    let mut above: BTreeMap<String, u64> = BTreeMap::new();
+    for (unit, n) in &overdue {
+        let name = tree
+            .ancestors(*unit)
+            .next()
+            .map_or_else(|| words.unit(tree, *unit), |above| above.name.clone());
+        *above.entry(name).or_default() += n;
+    }
+    let values = match units.len() > UNITS {
+        true => most_first(above.into_iter().collect()),
+        false => units.clone(),
+    };
     let Some((name, most)) = units.first() else {
         return Ok(None);
     };
@@ -95,7 +108,7 @@ fn overdue(visitor: &Visitor, pace: &Pace) -> Result<Option<Figure>, ChartError>
         description: &description,
     };
     Ok(Some(Figure {
-        svg: charts::bars(caption, units.get(..UNITS).unwrap_or(&units))?,
+        svg: charts::bars(caption, &values)?,
         of: words.t("column-place"),
         counted: words.t("chart-overdue-counted"),
         rows: units
@@ -105,4 +118,9 @@ fn overdue(visitor: &Visitor, pace: &Pace) -> Result<Option<Figure>, ChartError>
         title,
         description,
     }))
+}
+
+fn most_first(mut values: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    values.sort_by(|(a, x), (b, y)| (y, a).cmp(&(x, b)));
+    values
 }
