@@ -29,7 +29,7 @@ phones-version = App
 phones-clock-column = Clock
 phones-storage = Room left
 phones-none = No phone is enrolled here yet. Print a sheet of codes, and each team enrols its own.
-phones-none-such = No phone is like that.
+phones-none-such = No phone is like that. Choose another unit, or clear the filter.
 phones-left-out = { $n ->
     [one] and one more: choose a unit
    *[other] and { $number } more: choose a unit
@@ -88,7 +88,7 @@ hand-over-nobody = There is no such username.
 reset-make = One-time code for a password
 reset-code-title = One-time code
 reset-code-for = One-time code for
-reset-code-about = The password is set with it at
+reset-code-about = Give it to this person. “I have a one-time code” on the page for logging in leads to where the password is set:
 code-until = Good until
 code-once = Shown this once: it is stored nowhere in clear.
 code-noted = I have noted it
@@ -172,7 +172,7 @@ people-would = { $n ->
 people-apply = Add them
 
 catalogue-about = What records may say. Phones receive changes with their next sync.
-catalogue-none = Nothing yet.
+catalogue-none = Nothing yet. Whoever administers the realm imports the catalogue from a CSV file.
 catalogue-import = Import a file
 catalogue-columns = A line with a known code gives it another name, weight or end. What is in no line stays as it is.
 catalogue-would = This would change
@@ -194,7 +194,23 @@ units-on = The tree on
 units-look = Show
 units-see = See the unit
 units-today = Today
-units-none = There were no units on that day.
+units-none = There were no units on that day. Choose a later one.
+levels-province = { $n ->
+    [one] province
+   *[other] provinces
+ }
+levels-district = { $n ->
+    [one] district
+   *[other] districts
+ }
+levels-commune = { $n ->
+    [one] commune
+   *[other] communes
+ }
+levels-hamlet = { $n ->
+    [one] hamlet
+   *[other] hamlets
+ }
 units-turns = Days on which units changed
 unit-title = Unit
 unit-code = Code
@@ -255,7 +271,7 @@ reform-to = New unit
 reform-stay = Records stay under the unit of their date; the new unit inherits them, with open directives and roles.
 reform-without = Accounts that are left without reach
 reform-without-none = Nobody is left without reach.
-reform-without-about = Say above where their roles go.
+reform-without-about = Say below, at “Where roles of abolished units go”, and look again.
 reform-beyond = Something in the file, or what comes of it, is beyond the units that you manage. Whoever manages the unit above, or sits at the server’s console, can do it.
 reform-apply = Apply the reform
 reform-sure = I have looked at it: units, roles and directives change for everybody.
@@ -269,7 +285,7 @@ audit-details = details
 audit-before = Before
 audit-after = After
 audit-older = Older ones →
-audit-none = Nothing was written down that is like that.
+audit-none = Nothing was written down that is like that. Take away a part of the filter.
 audit-head = End of the chain
 audit-head-about = Keep this where the server’s administrators cannot write: with it one finds out later whether rows were cut off.
 audit-console = server’s console

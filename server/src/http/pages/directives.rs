@@ -254,6 +254,7 @@ pub(super) fn named(words: Words, tree: &Tree, targets: &Targets) -> Vec<String>
         let name = words.unit(tree, target.unit);
         match target.reach {
             Reach::Unit => name,
+            Reach::Subtree if tree.children(target.unit).is_empty() => name,
             Reach::Subtree => words.say("target-subtree", &[("unit", &name)]),
         }
     });

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use rusqlite::Transaction;
 use serde::Deserialize;
 use sync_core::ids::AccountId;
+use ulid::Ulid;
 
 use super::super::ApiError;
 use super::super::actor::{COOKIE, LANGUAGE, Origin, Reader, cookie, language_of};
@@ -17,7 +18,7 @@ use super::render;
 use crate::app::App;
 use crate::audit::{self, Act};
 use crate::clock;
-use crate::i18n::{Locale, text};
+use crate::i18n::{Locale, has, named, text};
 use crate::policy;
 use crate::realm;
 use crate::session::{self, Begun, SESSION_TTL_MS};
@@ -29,6 +30,8 @@ const BACK_BYTES: usize = 2048;
 /// The address that a form was for, and before the names of its fields.
 const BACK: &str = "back";
 const KEPT: &str = "kept.";
+/// Fields of forms that say nothing to anybody: what a page gave and takes back.
+const OPAQUE: [&str; 4] = ["cursor", "seed", "seen", "value"];
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -49,6 +52,8 @@ struct ConfirmPage {
     path: String,
     csrf: String,
     kept: Pairs,
+    /// What of it people read: how a field is called, and what it says.
+    told: Pairs,
 }
 
 impl LoginPage {
@@ -252,9 +257,28 @@ pub(super) fn confirm(locale: Locale, path: &str, csrf: &str, kept: Pairs) -> Re
         locale,
         path: own_address(path),
         csrf: csrf.to_owned(),
+        told: told(locale, &kept),
         kept,
     };
     render(&page, StatusCode::CONFLICT)
+}
+
+/// What was typed or chosen, in words, without ids.
+fn told(locale: Locale, kept: &Pairs) -> Pairs {
+    let is_told = |(name, value): &&(String, String)| {
+        let opaque = OPAQUE.contains(&name.as_str()) || value.parse::<Ulid>().is_ok();
+        !value.trim().is_empty() && !opaque
+    };
+    let told = kept.iter().filter(is_told).map(|(name, value)| {
+        let key = format!("field-{name}");
+        let label = if has(locale, &key) {
+            text(locale, &key)
+        } else {
+            String::new()
+        };
+        (label, named(locale, name, value))
+    });
+    told.collect()
 }
 
 /// An address of ours, or the first page: nobody is sent elsewhere.

@@ -39,13 +39,19 @@ pub(super) struct ReportQuery {
 struct ReportPage {
     frame: Frame,
     report: Report,
-    month: String,
-    months: Vec<(String, bool)>,
+    month: Month,
+    months: Vec<Month>,
     units: Vec<Choice>,
     categories: Vec<(String, Sums)>,
     outcomes: Vec<(String, Sums)>,
     complete: String,
     head: String,
+}
+
+/// A month as addresses have it, and as it is written for people.
+struct Month {
+    value: String,
+    shown: String,
 }
 
 pub(super) async fn page(
@@ -80,8 +86,8 @@ pub(super) async fn page(
     };
     let page = ReportPage {
         frame: visitor.frame("way-report", "/report"),
-        month: month(first),
-        months: months(words.today(), first),
+        month: Month::of(first),
+        months: months(words.today()),
         units: choices(words, tree, &visitor.all, Some(unit)),
         categories: named("category", &report.categories),
         outcomes: named("outcome", &report.outcomes),
@@ -102,14 +108,19 @@ fn first_of(text: &str, today: Date) -> Result<Date, ApiError> {
     }
 }
 
-fn month(first: Date) -> String {
-    first.strftime("%Y-%m").to_string()
+impl Month {
+    fn of(first: Date) -> Self {
+        Self {
+            value: first.strftime("%Y-%m").to_string(),
+            shown: first.strftime("%m/%Y").to_string(),
+        }
+    }
 }
 
-/// The last months, and which of them is shown.
-fn months(today: Date, shown: Date) -> Vec<(String, bool)> {
+/// The last months.
+fn months(today: Date) -> Vec<Month> {
     let back = (0..MONTHS).map(|n| today.first_of_month().saturating_sub(n.months()));
-    back.map(|first| (month(first), first == shown)).collect()
+    back.map(Month::of).collect()
 }
 
 impl ReportPage {

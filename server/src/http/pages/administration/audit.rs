@@ -79,6 +79,8 @@ struct Names {
     people: HashMap<AccountId, String>,
     /// Under a device's id its name, and whose it is.
     devices: HashMap<String, (String, AccountId)>,
+    /// Whether the reader may look at a person: an auditor may not.
+    manages: bool,
 }
 
 pub(super) async fn page(
@@ -89,6 +91,7 @@ pub(super) async fn page(
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
     // The audit is the whole realm's: it is for who reaches the whole of it.
     visitor.realm(Action::ReadAudit)?;
+    let manages = visitor.read(Action::ManageAccounts).is_ok();
     let (mut wanted, username) = (query.search()?, query.account.trim().to_lowercase());
     let found = app.store().read(move |conn| {
         let account = realm::account_id(conn, &username)?;
@@ -98,7 +101,10 @@ pub(super) async fn page(
             true => Vec::new(),
             false => audit::search(conn, &wanted, PAGE + 1)?,
         };
-        let names = Names::load(conn, &rows)?;
+        let names = Names {
+            manages,
+            ..Names::load(conn, &rows)?
+        };
         Ok::<_, rusqlite::Error>((rows, unknown, names, audit::head(conn)?))
     });
     let (mut rows, unknown, names, head) = found.await?;
@@ -157,6 +163,7 @@ impl Names {
             units: history::names(conn)?,
             people: HashMap::new(),
             devices: HashMap::new(),
+            manages: false,
         };
         let subjects = rows
             .iter()
@@ -183,12 +190,13 @@ impl Names {
     fn of(&self, words: Words, subject: &str) -> (String, Option<String>) {
         let person = subject.parse().ok().and_then(|id| self.people.get(&id));
         let unit = subject.parse().ok().and_then(|id| self.units.get(&id));
+        let people = |path: String| self.manages.then_some(path);
         match (person, unit, self.devices.get(subject)) {
-            (Some(name), ..) => (name.clone(), Some(format!("/accounts/{subject}"))),
+            (Some(name), ..) => (name.clone(), people(format!("/accounts/{subject}"))),
             (_, Some(name), _) => (name.clone(), Some(format!("/units/{subject}"))),
             (.., Some((whose, account))) => {
                 let name = words.say("audit-device", &[("name", whose)]);
-                (name, Some(format!("/accounts/{account}#devices")))
+                (name, people(format!("/accounts/{account}#devices")))
             }
             (None, None, None) => (words.code("subject", subject), None),
         }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use rusqlite::Connection;
 use sync_core::ids::RecordId;
 
 use super::files::{Said, Tried, Upload};
 use super::status;
 use crate::app::App;
-use crate::catalogue::{self, CatalogueError, Entry, KINDS};
+use crate::catalogue::{self, CatalogueError, Entry, KINDS, Names};
 use crate::clock::random_bits;
 use crate::http::ApiError;
 use crate::http::pages::form::Filled;
@@ -104,14 +105,18 @@ async fn shown(
     csv: String,
     said: Said<Vec<Difference>>,
 ) -> Result<Response, ApiError> {
-    let entries = app.store().read(catalogue::list).await?;
     let words = visitor.words;
+    let read = move |conn: &Connection| {
+        let entries = catalogue::list(conn)?;
+        Ok::<_, rusqlite::Error>((entries, Names::load(conn, words.locale)?))
+    };
+    let (entries, names) = app.store().read(read).await?;
     let kind = |kind: &str| Kind {
         title: words.t(&format!("kind-{kind}")),
         entries: entries
             .iter()
             .filter(|(_, entry)| entry.kind == kind)
-            .map(|(_, entry)| line(words, entry, &entries))
+            .map(|(_, entry)| line(words, entry, &names))
             .collect(),
     };
     let page = CataloguePage {
@@ -124,14 +129,12 @@ async fn shown(
     render(&page, status(page.said.problem.as_ref()))
 }
 
-fn line(words: Words, entry: &Entry, all: &[(RecordId, Entry)]) -> Line {
-    let is_parent = |other: &&Entry| other.kind == "category" && other.code == entry.parent;
-    let parent = all.iter().map(|(_, entry)| entry).find(is_parent);
+fn line(words: Words, entry: &Entry, names: &Names) -> Line {
     Line {
         code: entry.code.clone(),
         name_vi: entry.name_vi.clone(),
         name_en: entry.name_en.clone(),
-        parent: parent.map_or_else(|| entry.parent.clone(), |parent| parent.name_vi.clone()),
+        parent: names.name("category", &entry.parent),
         weight: entry.weight.map(|weight| words.n(weight)).unwrap_or_default(),
         until: entry.valid_to.map(|day| words.day(day)).unwrap_or_default(),
         over: entry.valid_to.is_some_and(|day| day <= words.today()),

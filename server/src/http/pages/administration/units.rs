@@ -18,6 +18,7 @@ use crate::http::ApiError;
 use crate::http::pages::frame::{Frame, Visitor};
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
+use crate::i18n::has;
 use crate::policy::Action;
 use crate::realm::{self, RealmError};
 use crate::tree::Tree;
@@ -132,6 +133,15 @@ fn levels(words: Words, tree: &Tree, known: &BTreeSet<UnitId>) -> Vec<(String, u
     }
     levels
         .into_iter()
-        .map(|(level, n)| (words.code("level", level).to_lowercase(), n))
+        .map(|(level, n)| (counted(words, level, n), n))
         .collect()
+}
+
+/// What so many units of a level are called.
+fn counted(words: Words, level: &str, n: usize) -> String {
+    let key = format!("levels-{level}");
+    match has(words.locale, &key) {
+        true => words.count(&key, n),
+        false => level.to_owned(),
+    }
 }
