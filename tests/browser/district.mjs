@@ -43,6 +43,15 @@ export async function startDistrict() {
     url: `http://${listen}`,
     logins,
     home,
+    /** Does something while nothing comes from the demo's phones: their process stands still, the server's does not. */
+    async still(work) {
+      demo.kill("SIGSTOP");
+      try {
+        return await work();
+      } finally {
+        demo.kill("SIGCONT");
+      }
+    },
     async stop() {
       const ended = new Promise((done) => demo.on("exit", done));
       demo.kill("SIGINT");
