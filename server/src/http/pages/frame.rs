@@ -105,7 +105,11 @@ impl Person {
     /// The frame of a page: its title's key, and the way that leads to it in the navigation.
     pub(super) fn frame(&self, title: &str, way: &'static str) -> Frame {
         let text = |key: &str| self.words.t(key);
-        let ways = WAYS.iter().filter(|(.., action)| self.reaches(*action));
+        // Pages are for who oversees; others have the one about themselves.
+        let oversees = self.read(Action::Oversee).is_ok();
+        let ways = WAYS
+            .iter()
+            .filter(|(.., action)| oversees && self.reaches(*action));
         let roots = self
             .reader
             .grants()
@@ -120,6 +124,7 @@ impl Person {
             csrf: self.csrf.clone(),
             name: self.name.clone(),
             roots: roots.join(", "),
+            home: if oversees { "/" } else { "/account" },
             ways: ways
                 .map(|(path, key, _)| Way {
                     path,
@@ -157,6 +162,8 @@ pub(super) struct Frame {
     pub(super) csrf: String,
     pub(super) name: String,
     pub(super) roots: String,
+    /// Where somebody begins.
+    pub(super) home: &'static str,
     pub(super) ways: Vec<Way>,
     /// Leads back here after `&to=` and a language.
     pub(super) language: String,
