@@ -41,8 +41,16 @@ struct ConflictsPage {
     settled: Vec<Settled>,
     /// The address of the page after.
     next: Option<String>,
-    /// Why a form was not done, and what it said.
-    problem: Option<(String, String)>,
+    /// Why a form was not done.
+    problem: Option<Refused>,
+}
+
+/// A form that was not done.
+struct Refused {
+    why: String,
+    /// What it said, in the reader's words.
+    meant: String,
+    record: String,
 }
 
 /// One field, and what was said of it.

@@ -18,8 +18,8 @@ use super::super::form::{Filled, beside};
 use super::super::frame::Visitor;
 use super::super::input::instant;
 use super::super::render;
-use super::looking::{Found, Looked, Looking, Viewing};
-use super::{ConflictsPage, ConflictsQuery};
+use super::looking::{Found, Looked, Looking, Viewing, value_told};
+use super::{ConflictsPage, ConflictsQuery, Refused};
 use crate::app::App;
 use crate::conflicts::{self, Choice, ConflictRow, SettledRow};
 use crate::history::Told;
@@ -70,7 +70,13 @@ pub(in super::super) async fn settle(
         .map(|open| choosing.choice(open, &standing.found));
     let Some(choice) = choice else {
         let over = standing.over(&visitor);
-        return refused(&visitor, &choosing, &standing, (StatusCode::CONFLICT, over));
+        return refused(
+            &visitor,
+            record,
+            &choosing,
+            &standing,
+            (StatusCode::CONFLICT, over),
+        );
     };
     let (about, account) = ((record, choosing.field.clone()), visitor.reader.account);
     let permit = visitor.records(None)?;
@@ -88,7 +94,7 @@ pub(in super::super) async fn settle(
     let told = beside(visitor.words, error)?;
     // Somebody may have said something else while this was on its way.
     let now = look(&app, &visitor, record, &choosing.field).await?;
-    refused(&visitor, &choosing, &now, (status, told))
+    refused(&visitor, record, &choosing, &now, (status, told))
 }
 
 /// How a field stands, for who settles conflicts where its record is.
@@ -121,15 +127,21 @@ async fn look(
 /// The page again, with what the form said.
 fn refused(
     visitor: &Visitor,
+    record: RecordId,
     choosing: &Choosing,
     standing: &Standing,
     (status, told): (StatusCode, String),
 ) -> Result<Response, ApiError> {
     let viewing = Viewing::new(visitor, &standing.found);
+    let meant = Scalar::Text(choosing.other.clone());
     let open = standing.open.iter();
     let conflicts = open.map(|row| viewing.open(row, choosing.other.clone()));
     let page = ConflictsPage {
-        problem: Some((told, choosing.other.clone())),
+        problem: Some(Refused {
+            why: told,
+            meant: value_told(visitor.words, &standing.found.labels, &choosing.field, &meant),
+            record: record.to_string(),
+        }),
         conflicts: conflicts.collect(),
         ..ConflictsPage::empty(visitor, ConflictsQuery::default())?
     };
