@@ -16,10 +16,16 @@ use crate::signature::{AssertionStatement, DeviceKey, EnrolmentStatement, Public
 
 /// What a phone sends with its code.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EnrolRequest {
     /// The one-time code, as it was typed.
+    #[cfg_attr(feature = "schema", schema(examples("K7QF-2M9X-4TBD")))]
     pub code: String,
     /// The device's public key, 32 bytes in base64url.
+    #[cfg_attr(
+        feature = "schema",
+        schema(examples("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
+    )]
     pub public_key: String,
 }
 
@@ -41,8 +47,15 @@ impl fmt::Debug for EnrolRequest {
 
 /// An access token.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TokenAnswer {
     /// The token.
+    #[cfg_attr(
+        feature = "schema",
+        schema(examples(
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMUpGMEM3SzFNM041UDdROVMyVDRWNlc4WCJ9.c2lnbmF0dXJl"
+        ))
+    )]
     pub access_token: String,
     /// When it ends, UTC milliseconds.
     pub expires_at_ms: i64,
@@ -58,18 +71,32 @@ impl fmt::Debug for TokenAnswer {
 
 /// What a phone gets for its code: who it is, the server's word for it, and a first token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EnrolAnswer {
     /// The realm's id.
+    #[cfg_attr(feature = "schema", schema(examples("01JF000000REA1M00000000000")))]
     pub realm: String,
     /// The device's id.
+    #[cfg_attr(feature = "schema", schema(examples("01JF0C7K1M3N5P7Q9S2T4V6W8X")))]
     pub device: String,
     /// The account's id.
+    #[cfg_attr(feature = "schema", schema(examples("01JF0B2N4P6R8T0V1X3Z5A7C9E")))]
     pub account: String,
     /// When, UTC milliseconds of the server.
     pub enrolled_at_ms: i64,
     /// The realm's public key, 32 bytes in base64url.
+    #[cfg_attr(
+        feature = "schema",
+        schema(examples("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
+    )]
     pub server_key: String,
     /// The realm's signature over the enrolment statement, 64 bytes in base64url.
+    #[cfg_attr(
+        feature = "schema",
+        schema(examples(
+            "5VZDAMNgrHKQhuLMgG6CioSHfx645dl02HPgZSJJAVVfuIIVkKM7rMYeOXAc-bRr0lv18FlbviRlUUFDjnoQCw"
+        ))
+    )]
     pub statement_signature: String,
     /// The first token.
     #[serde(flatten)]
@@ -159,14 +186,26 @@ impl Enrolment {
 
 /// The realm's word for an enrolment as the device shows it: a server that was restored may have forgotten the device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ShownEnrolment {
     /// The account's id.
+    #[cfg_attr(feature = "schema", schema(examples("01JF0B2N4P6R8T0V1X3Z5A7C9E")))]
     pub account: String,
     /// The device's public key, 32 bytes in base64url.
+    #[cfg_attr(
+        feature = "schema",
+        schema(examples("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
+    )]
     pub public_key: String,
     /// When, UTC milliseconds of the server.
     pub enrolled_at_ms: i64,
     /// The realm's signature over the enrolment statement, 64 bytes in base64url.
+    #[cfg_attr(
+        feature = "schema",
+        schema(examples(
+            "5VZDAMNgrHKQhuLMgG6CioSHfx645dl02HPgZSJJAVVfuIIVkKM7rMYeOXAc-bRr0lv18FlbviRlUUFDjnoQCw"
+        ))
+    )]
     pub statement_signature: String,
 }
 
@@ -207,20 +246,31 @@ impl ShownEnrolment {
 
 /// What a device signs to get a token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TokenRequest {
     /// The realm that the device was enrolled in: a server of another one says so, instead of not knowing the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(examples("01JF000000REA1M00000000000")))]
     pub realm: Option<String>,
     /// The device's id.
+    #[cfg_attr(feature = "schema", schema(examples("01JF0C7K1M3N5P7Q9S2T4V6W8X")))]
     pub device: String,
     /// Its clock, corrected by the last server time, UTC milliseconds.
     pub time_ms: i64,
     /// 16 random bytes in base64url, used once.
+    #[cfg_attr(feature = "schema", schema(examples("AAECAwQFBgcICQoLDA0ODw")))]
     pub jti: String,
     /// What the server gave to sign when it refused the time, 16 bytes in base64url.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(examples("AAECAwQFBgcICQoLDA0ODw")))]
     pub nonce: Option<String>,
-    /// Over the [`AssertionStatement`], 64 bytes in base64url.
+    /// Over the `AssertionStatement`, 64 bytes in base64url.
+    #[cfg_attr(
+        feature = "schema",
+        schema(examples(
+            "5VZDAMNgrHKQhuLMgG6CioSHfx645dl02HPgZSJJAVVfuIIVkKM7rMYeOXAc-bRr0lv18FlbviRlUUFDjnoQCw"
+        ))
+    )]
     pub signature: String,
     /// That it was enrolled, for a server that does not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

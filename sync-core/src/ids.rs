@@ -20,10 +20,16 @@ pub use automerge::{ActorId, ChangeHash};
 pub struct InvalidId(pub &'static str);
 
 macro_rules! ulid_newtype {
-    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $example:literal, $another:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "schema", schema(
+            value_type = String,
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+            examples($example, $another)
+        ))]
         pub struct $name(pub Ulid);
 
         impl $name {
@@ -88,19 +94,19 @@ macro_rules! ulid_newtype {
 
 ulid_newtype!(
     /// A node of the administrative tree. Contains neither its code nor its parent: both change.
-    UnitId, "unit id");
+    UnitId, "unit id", "01JF0A5X7M3Q8R2W9YB4CDE6GH", "01JF0A9Z8Y7X6W5V4T3S2R1Q0P");
 ulid_newtype!(
     /// A person's account.
-    AccountId, "account id");
+    AccountId, "account id", "01JF0B2N4P6R8T0V1X3Z5A7C9E", "01JF0B9Z8Y7X6W5V4T3S2R1Q0P");
 ulid_newtype!(
     /// One installation of the app, with its own key.
-    DeviceId, "device id");
+    DeviceId, "device id", "01JF0C7K1M3N5P7Q9S2T4V6W8X", "01JF0C9Z8Y7X6W5V4T3S2R1Q0P");
 ulid_newtype!(
     /// A record in a document: an assistance, an acknowledgement event, a directive, a remark.
-    RecordId, "record id");
+    RecordId, "record id", "01JNCXV5S0A1B2C3D4E5F6G7H8", "01JMZZZZS0A1B2C3D4E5F6G7H8");
 ulid_newtype!(
     /// One deployment's tree: one log, one store.
-    RealmId, "realm id");
+    RealmId, "realm id", "01JF000000REA1M00000000000", "01JF000001REA1M00000000000");
 
 /// Reads a CBOR byte string of exactly `N` bytes.
 pub(crate) fn fixed_bytes<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], DecodeError> {

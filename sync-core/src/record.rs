@@ -151,6 +151,8 @@ impl RetractReason {
     }
 }
 
+code::worded!(RetractReason, RetractReason::ALL.map(RetractReason::code));
+
 /// That a record was taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Retraction {

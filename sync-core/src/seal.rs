@@ -64,6 +64,8 @@ impl SealedField {
     }
 }
 
+crate::record::code::worded!(SealedField, SealedField::ALL.map(SealedField::key));
+
 /// Why a text was not sealed or not opened. Says nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {

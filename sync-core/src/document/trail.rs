@@ -6,6 +6,7 @@ use automerge::{ActorId, Change, ObjId, ReadDoc};
 use super::{Document, read};
 use crate::ids::{AccountId, RecordId};
 use crate::record::Scalar;
+use crate::record::code::worded;
 
 /// What one change wrote into one record.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,14 @@ pub enum TraceKind {
 }
 
 impl TraceKind {
+    /// Every kind.
+    pub const ALL: [TraceKind; 4] = [
+        TraceKind::Created,
+        TraceKind::Amended,
+        TraceKind::Settled,
+        TraceKind::Retracted,
+    ];
+
     /// The word for programs and catalogues.
     pub fn code(self) -> &'static str {
         match self {
@@ -48,6 +57,8 @@ impl TraceKind {
         }
     }
 }
+
+worded!(TraceKind, TraceKind::ALL.map(TraceKind::code));
 
 impl Document {
     /// The trail of a record; empty if it is not here. Changes that did not see each other stand in an order that is the

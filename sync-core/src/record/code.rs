@@ -28,7 +28,32 @@ macro_rules! coded {
                 Self::ALL.iter().copied().find(|one| one.code() == code)
             }
         }
+
+        $crate::record::code::worded!($name, $name::CODES.iter().copied());
     };
 }
 
-pub(crate) use coded;
+/// The schema of an enum that travels as one of its words.
+#[cfg(feature = "schema")]
+macro_rules! worded {
+    ($name:ident, $words:expr) => {
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .enum_values(Some($words))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    };
+}
+
+/// Nobody asks what it looks like.
+#[cfg(not(feature = "schema"))]
+macro_rules! worded {
+    ($name:ident, $words:expr) => {};
+}
+
+pub(crate) use {coded, worded};
