@@ -20,7 +20,7 @@ fn get(village: &mut Village, path: &str) -> (u16, Value) {
 /// The ids that a query finds.
 fn found(village: &mut Village, query: &str) -> BTreeSet<String> {
     let path = format!("/v1/records{query}");
-    let records = village.honest[0].get_all(&path, "records");
+    let records = village.honest[0].get_all(&path);
     let records = village.runtime.block_on(records).unwrap();
     let ids: Vec<String> = records
         .iter()
@@ -91,7 +91,7 @@ fn a_list_is_read_page_by_page_and_every_record_comes_once() {
     loop {
         let (status, page) = get(&mut village, &format!("/v1/records?limit=2{cursor}"));
         assert_eq!(status, 200);
-        let records = page["records"].as_array().unwrap();
+        let records = page["items"].as_array().unwrap();
         assert!(records.len() <= 2);
         ids.extend(records.iter().map(|record| record["id"].to_string()));
         match page["next"].as_str() {

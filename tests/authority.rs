@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use jiff::civil::date;
-use langso_server::http::routes;
+use langso_server::http::{Shows, roles_that_may, routes};
 use langso_server::policy::Role;
 use langso_server::realm::{self, Device};
 
@@ -104,6 +104,7 @@ fn table() -> Vec<Row> {
     use Sends::{Exchange, Json};
     vec![
         get("/healthz", ANYBODY),
+        get("/openapi.json", ANYBODY),
         get("/readyz", ANYBODY),
         get("/v1/accounts?unit={hamlet}", MANAGER),
         post(
@@ -459,6 +460,49 @@ fn every_route_answers_every_caller_as_the_table_says() {
     }
     println!("{printed}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_description_says_of_who_may_what_the_table_says() {
+    let roles = [
+        Role::Member,
+        Role::Official,
+        Role::Leader,
+        Role::Admin,
+        Role::Auditor,
+    ];
+    for route in routes() {
+        let Some(operation) = &route.operation else {
+            continue;
+        };
+        let rows: Vec<Row> = table()
+            .into_iter()
+            .filter(|row| row.route() == (route.method, route.path.to_owned()))
+            .collect();
+        for row in &rows {
+            let asks = operation.sketch.shows != Shows::Nothing;
+            assert_eq!(row.answers[0] == 401, asks, "{route:?} asks for something");
+        }
+        let Some(action) = operation.action else { continue };
+        let may: Vec<Role> = roles_that_may(action).collect();
+        for (role, n) in roles.into_iter().zip(1..) {
+            let let_in = rows.iter().any(|row| ![403, 404].contains(&row.answers[n]));
+            assert!(
+                may.contains(&role) || !let_in,
+                "{route:?} lets {role:?} in, whom {action:?} does not name"
+            );
+        }
+        let nobody = rows.iter().all(|row| {
+            row.answers[1..=5]
+                .iter()
+                .all(|answer| [403, 404].contains(answer))
+        });
+        // Nothing is in conflict: it is not there for anybody.
+        assert!(
+            !nobody || route.path == "/v1/conflicts/{record}",
+            "{route:?} lets nobody in"
+        );
+    }
 }
 
 fn nothing_new() -> Vec<u8> {

@@ -228,7 +228,7 @@ fn a_directive_asks_the_levels_and_roles_that_it_names_and_nobody_else() {
     let member = head.replica.identity().account;
     assert_eq!(board(&officials, member)["code"], "not_found");
     let listed = office.get("/v1/directives", &office.log_in(member)).json();
-    assert_eq!(listed["directives"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
     // Somebody of the commune who is no official says it all the same: it is kept, and answers nothing.
     let mut clerk = office.phone(office.account("vanthu", Role::Member, commune));
     clerk.sync(&office);

@@ -1,6 +1,7 @@
 //! The harness: a world with one server, some phones, and a network between them that may do anything.
 
 pub mod app_phone;
+pub mod described;
 pub mod live;
 pub mod network;
 pub mod office;

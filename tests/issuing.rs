@@ -158,7 +158,7 @@ fn an_amendment_ends_the_version_before_and_the_same_number_is_shown() {
     );
     let other = commune.issue("5 / ubnd-vx", json!({}));
     let answer = commune.office.get("/v1/directives", &commune.official).json();
-    let list = answer["directives"].as_array().unwrap();
+    let list = answer["items"].as_array().unwrap();
     let of = |id: &str| list.iter().find(|one| one["id"] == id).unwrap();
     assert_eq!(
         (&of(&first)["ended_by"], &of(&second)["version"]),
@@ -183,14 +183,14 @@ fn remarks_through_the_server_are_answered_on_the_phone_and_open_ones_are_counte
         .json();
     let list = |commune: &Commune| commune.office.get("/v1/remarks", &commune.official).json();
     assert_eq!(list(&commune)["open"], 1);
-    assert_eq!(list(&commune)["remarks"][0]["words"], "Sai ngày của bà Lan");
+    assert_eq!(list(&commune)["items"][0]["words"], "Sai ngày của bà Lan");
     commune.heads[0].sync(&commune.office);
     let remark = said["id"].as_str().unwrap().parse().unwrap();
     commune.heads[0].answer(hamlet, record, remark, "Đã sửa", now_ms);
     commune.heads[0].sync(&commune.office);
     assert_eq!(list(&commune)["open"], 0);
     let words = |one: &Value| one["words"].as_str().unwrap().to_owned();
-    let all: Vec<String> = list(&commune)["remarks"]
+    let all: Vec<String> = list(&commune)["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -204,7 +204,7 @@ fn remarks_through_the_server_are_answered_on_the_phone_and_open_ones_are_counte
         .get("/v1/remarks", &commune.office.log_in(auditor))
         .json();
     assert_eq!(
-        (&seen["remarks"][0]["words"], &seen["remarks"][0]["sealed"]),
+        (&seen["items"][0]["words"], &seen["items"][0]["sealed"]),
         (&Value::Null, &json!(true))
     );
     commune.holds();
@@ -284,7 +284,7 @@ fn a_draft_of_two_officials_merges_and_is_issued_once_a_person_has_chosen() {
 
     // Both titles are shown, to the officials of the unit and on their phones; nobody above or below hears of it.
     let shown = office.get("/v1/drafts", &commune.official).json();
-    let conflicts = shown["drafts"][0]["conflicts"].as_array().unwrap();
+    let conflicts = shown["items"][0]["conflicts"].as_array().unwrap();
     assert_eq!(conflicts.len(), 1);
     assert_eq!(conflicts[0]["values"].as_array().unwrap().len(), 2);
     let rows = phone.replica.rows(Class::Drafts, ListQuery::default()).unwrap();
@@ -292,7 +292,7 @@ fn a_draft_of_two_officials_merges_and_is_issued_once_a_person_has_chosen() {
     let auditor = office.log_in(office.account("auditor", Role::Auditor, commune.unit));
     assert_eq!(office.get("/v1/drafts", &auditor).status, StatusCode::NOT_FOUND);
     for reader in [&auditor, &commune.official] {
-        assert_eq!(office.get("/v1/conflicts", reader).json()["conflicts"], json!([]));
+        assert_eq!(office.get("/v1/conflicts", reader).json()["items"], json!([]));
     }
 
     let issue = || post(&format!("{path}/issue"), json!({}));
@@ -315,11 +315,11 @@ fn a_draft_of_two_officials_merges_and_is_issued_once_a_person_has_chosen() {
     );
     assert_eq!(post(&path, json!({ "title": "Khác" })).code(), "draft_issued");
     assert_eq!(
-        office.get("/v1/drafts", &commune.official).json()["drafts"],
+        office.get("/v1/drafts", &commune.official).json()["items"],
         json!([])
     );
     let listed = office.get("/v1/directives", &commune.official).json();
-    assert_eq!(listed["directives"][0]["title"], "Ra quân tháng Ba");
+    assert_eq!(listed["items"][0]["title"], "Ra quân tháng Ba");
     commune.holds();
 }
 
@@ -361,7 +361,7 @@ fn a_draft_that_was_given_up_is_gone_and_what_is_no_draft_never_was_one() {
         );
     }
     assert_eq!(
-        office.get("/v1/drafts", &commune.official).json()["drafts"],
+        office.get("/v1/drafts", &commune.official).json()["items"],
         json!([])
     );
     commune.holds();
@@ -423,7 +423,7 @@ fn one_version_made_twice_offline_is_found_at_merge_and_shown_to_the_unit() {
     phones.iter_mut().for_each(|phone| phone.sync(office));
     phones.iter_mut().for_each(|phone| phone.sync(office));
     let listed = office.get("/v1/directives", &commune.official).json();
-    let listed = listed["directives"].as_array().unwrap();
+    let listed = listed["items"].as_array().unwrap();
     for (mine, other) in [(0, 1), (1, 0)] {
         let told = listed.iter().find(|one| one["id"] == seconds[mine]).unwrap();
         assert_eq!(

@@ -68,7 +68,7 @@ fn scene(late: usize) -> Scene {
 fn listed(office: &Office, query: &str, who: &Credentials) -> Vec<Value> {
     let answer = office.get(&format!("/v1/quarantine{query}"), who);
     assert_eq!(answer.status, 200, "{query}: {}", answer.code());
-    answer.json()["batches"].as_array().unwrap().clone()
+    answer.json()["items"].as_array().unwrap().clone()
 }
 
 fn ids(batches: &[Value]) -> Vec<i64> {
@@ -247,7 +247,7 @@ fn the_quarantine_is_read_page_by_page_and_filtered() {
             .get(&format!("/v1/quarantine?limit=2{cursor}"), &official)
             .json();
         assert_eq!(page["waiting"], 5);
-        let batches = page["batches"].as_array().unwrap();
+        let batches = page["items"].as_array().unwrap();
         assert!(batches.len() <= 2);
         found.extend(ids(batches));
         match page["next"].as_str() {

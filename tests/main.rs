@@ -37,6 +37,7 @@ mod judging;
 mod kills;
 mod limits;
 mod offline;
+mod openapi;
 mod pages;
 mod people;
 mod protocol_document;

@@ -416,7 +416,7 @@ fn lists_and_counts_are_as_it_was_or_as_it_is_now() {
     let listed = |unit: UnitId, view: &str| {
         let path = format!("/v1/records?unit={unit}&view={view}");
         let records = office.get(&path, &leader).json();
-        records["records"].as_array().map(Vec::len)
+        records["items"].as_array().map(Vec::len)
     };
     assert_eq!(listed(commune, "was"), Some(1), "what was under the old commune");
     assert_eq!(listed(office.unit("15349"), "now"), Some(2));
@@ -521,7 +521,7 @@ fn a_directive_of_an_abolished_commune_stays_open_for_its_hamlets_and_its_succes
     let relation = json!({ "relation": { "kind": "withdraws", "directive": by_commune } });
     let withdrawn = issue(heir, "3/UBND", official, relation);
     let listed = office.get("/v1/directives", &office.log_in(official)).json();
-    let listed = listed["directives"].as_array().unwrap();
+    let listed = listed["items"].as_array().unwrap();
     let of = |id: &str| listed.iter().find(|one| one["id"] == id).unwrap()["ended_by"].clone();
     assert_eq!(of(&by_commune), json!(withdrawn));
     head.sync(&office);

@@ -137,7 +137,7 @@ fn a_phone_enrolled_after_the_backup_delivers_into_quarantine_and_is_admitted_wi
     // The official releases what it delivered, without anybody having admitted the device.
     let official = office.log_in(cb);
     let batches = office.get("/v1/quarantine", &official).json();
-    let batches = batches["batches"].as_array().unwrap().clone();
+    let batches = batches["items"].as_array().unwrap().clone();
     assert!(batches.iter().all(|batch| batch["device"] == device.to_string()));
     assert_eq!(batches.len(), 3);
     let release = |id: i64| office.post(&format!("/v1/quarantine/{id}/release"), &official, &json!({}));
@@ -162,7 +162,7 @@ fn a_phone_enrolled_after_the_backup_delivers_into_quarantine_and_is_admitted_wi
     let listed = office.get("/v1/devices", &admin).json();
     let waits =
         |view: &serde_json::Value| view["id"] == device.to_string() && view["returned_at_ms"].is_number();
-    assert!(listed["devices"].as_array().unwrap().iter().any(waits));
+    assert!(listed["items"].as_array().unwrap().iter().any(waits));
     let path = format!("/v1/devices/{device}/admit");
     assert_eq!(office.post(&path, &admin, &json!({})).code(), "text_invalid");
     let called = json!({ "username": "minh", "name": "Tổ viên mới" });
@@ -322,7 +322,7 @@ fn what_was_done_since_is_told_by_an_exported_audit_too_and_by_no_other() {
         .read_blocking(|conn| audit::rows(conn, 0, 1000))
         .unwrap();
     let export = office.data().join("audit.jsonl");
-    let mut lines: Vec<String> = rows.iter().map(|row| row.told().to_string()).collect();
+    let mut lines: Vec<String> = rows.iter().map(|row| json!(row.told()).to_string()).collect();
     lines.push(json!({ "head": "4-00" }).to_string());
     std::fs::write(&export, lines.join("\n")).unwrap();
     let store = office.app.store().path().to_owned();

@@ -32,7 +32,7 @@ fn district() -> (Office, [UnitId; 2], Vec<OfficePhone>) {
 }
 
 fn units(found: &Value) -> Vec<String> {
-    let records = found["records"].as_array().unwrap();
+    let records = found["items"].as_array().unwrap();
     records
         .iter()
         .map(|record| record["unit"].as_str().unwrap().to_owned())
@@ -111,7 +111,7 @@ fn a_search_goes_on_page_by_page_and_bad_words_are_refused() {
     let second = page(&first["next"]);
     assert_ne!(units(&first), units(&second));
     assert_eq!(
-        (second["records"].as_array().unwrap().len(), &second["next"]),
+        (second["items"].as_array().unwrap().len(), &second["next"]),
         (1, &Value::Null)
     );
     let long = "a".repeat(300);

@@ -180,7 +180,7 @@ fn another_value_takes_the_place_of_both_and_what_they_were_is_kept() {
             .get(&format!("/v1/conflicts?{query}"), &village.official)
             .json()
     };
-    let told = &api(&format!("state=settled&unit={hamlet}"))["conflicts"][0];
+    let told = &api(&format!("state=settled&unit={hamlet}"))["items"][0];
     assert_eq!(told["settled"]["value"], "dang_xu_ly");
     let mut before: Vec<&str> = told["values"]
         .as_array()
@@ -190,7 +190,7 @@ fn another_value_takes_the_place_of_both_and_what_they_were_is_kept() {
         .collect();
     before.sort_unstable();
     assert_eq!(before, ["hen_lai", "that_bai"]);
-    assert_eq!(api("state=open")["conflicts"], json!([]));
+    assert_eq!(api("state=open")["items"], json!([]));
     assert_eq!(api("state=other")["code"], "parameter_invalid");
 
     let record = village.shown(&format!("/records/{}", village.record), &village.official);
@@ -231,7 +231,7 @@ fn the_list_of_what_was_settled_is_told_in_pages_the_last_one_first() {
         let path = format!("/v1/conflicts?state=settled&limit=1{cursor}");
         let page = village.office.get(&path, &village.official).json();
         told.extend(
-            page["conflicts"]
+            page["items"]
                 .as_array()
                 .unwrap()
                 .iter()
@@ -290,7 +290,7 @@ fn programs_say_what_they_saw_too() {
     let village = Village::with(outcomes());
     let path = format!("/v1/conflicts/{}", village.record);
     let open = village.office.get("/v1/conflicts", &village.official).json();
-    let seen = open["conflicts"][0]["seen"].clone();
+    let seen = open["items"][0]["seen"].clone();
     let post = |body: Value| village.office.post(&path, &village.official, &body);
     let stale = post(json!({ "field": "outcome", "value": "hen_lai", "seen": "AAAA" }));
     assert_eq!(

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sync_core::ids::{AccountId, UnitId};
 use unicode_normalization::UnicodeNormalization;
+use utoipa::ToSchema;
 
 use crate::audit::{self, Act, By, Change};
 use crate::clock::{Clock, day_of, random_bits};
@@ -56,13 +57,16 @@ pub enum AccountError {
 }
 
 /// One account as a manager sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AccountView {
     /// Its id.
+    #[schema(value_type = AccountId)]
     pub id: String,
     /// What it logs in with.
+    #[schema(examples("truong.thon.01"))]
     pub username: String,
     /// The person's name.
+    #[schema(examples("Nguyễn Văn An"))]
     pub name: String,
     /// Since when it is suspended, UTC milliseconds.
     pub suspended_at_ms: Option<i64>,
@@ -73,15 +77,19 @@ pub struct AccountView {
 }
 
 /// One role as a manager sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RoleView {
     /// Which.
+    #[schema(value_type = Role)]
     pub role: &'static str,
     /// Where it is held.
+    #[schema(value_type = UnitId)]
     pub unit: String,
     /// The first day.
+    #[schema(value_type = Date)]
     pub from: String,
     /// The first day on which it is no longer held.
+    #[schema(value_type = Option<Date>)]
     pub to: Option<String>,
     /// Whether it reads citizens' data.
     pub personal: bool,
@@ -262,11 +270,24 @@ pub fn resume(
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<AccountView>> {
+    page(conn, permit, None, usize::MAX)
+}
+
+/// Those of them after a username, at most `limit`.
+///
+/// # Errors
+/// The store's.
+pub fn page(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    after: Option<&str>,
+    limit: usize,
+) -> rusqlite::Result<Vec<AccountView>> {
     let sql = "SELECT a.id, a.username, a.display_name, a.disabled_at,
                  (SELECT count(*) FROM device d WHERE d.account = a.id AND d.revoked_at IS NULL)
-               FROM account a ORDER BY a.username";
+               FROM account a WHERE a.username > ? ORDER BY a.username";
     let mut statement = conn.prepare_cached(sql)?;
-    let accounts = statement.query_map([], |row| {
+    let accounts = statement.query_map([after.unwrap_or_default()], |row| {
         let id = AccountId::from_bytes(row.get(0)?);
         let view = AccountView {
             id: id.to_string(),
@@ -285,6 +306,9 @@ pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<Ac
         if held.iter().any(|held| permit.units().contains(&held.grant.unit)) {
             view.roles = held.iter().map(RoleView::of).collect();
             views.push(view);
+        }
+        if views.len() == limit {
+            break;
         }
     }
     Ok(views)

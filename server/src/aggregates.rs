@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_f
 use serde::Serialize;
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::record::Assistance;
+use utoipa::ToSchema;
 
 use crate::clock::{day_of, midnight_ms};
 use crate::policy::{Permit, Read};
@@ -20,13 +21,14 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const VIETNAM_MS: i64 = 7 * 3_600_000;
 
 /// Sums of some records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Sums {
     /// Records that were not taken back. Everything else but the last is of these alone.
     pub records: u64,
     /// People helped.
     pub people: u64,
     /// How many citizens were satisfied so much, from 1 to 5. Not every one was asked.
+    #[schema(min_items = 5, max_items = 5)]
     pub stars: [u64; 5],
     /// Records that were taken back.
     pub retracted: u64,

@@ -9,8 +9,14 @@ mod act;
 mod chain;
 mod search;
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use sync_core::ids::AccountId;
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+
+use crate::schema::anything;
 
 pub use act::Act;
 pub use chain::{Broken, head, record, rows, verify};
@@ -91,19 +97,63 @@ pub struct AuditRow {
     pub hash: [u8; 32],
 }
 
+/// One row as JSON, for exports and for programs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AuditView {
+    /// Its place in the chain, from 1.
+    pub position: u64,
+    /// When, UTC milliseconds.
+    pub at_ms: i64,
+    /// Who; `null`: whoever sat at the server's console, or nobody known.
+    pub account: Option<AccountId>,
+    /// From where: `console`, or an address.
+    #[schema(examples("192.0.2.17"))]
+    pub origin: String,
+    /// What was done.
+    #[schema(value_type = Act)]
+    pub act: String,
+    /// About what: the id of a unit, an account, a device …
+    #[schema(examples("01JF0A5X7M3Q8R2W9YB4CDE6GH"))]
+    pub subject: String,
+    /// How that was before: JSON.
+    #[schema(schema_with = before)]
+    pub before: Value,
+    /// How it is now: JSON.
+    #[schema(schema_with = after)]
+    pub after: Value,
+    /// Over the row before and this one, SHA-256 in hexadecimal.
+    #[schema(examples("5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"))]
+    pub hash: String,
+}
+
+fn before() -> RefOr<Schema> {
+    let about = "How that was before; its members are those of the act.";
+    anything(about, json!({ "name": "Thôn Đồng Minh" }))
+}
+
+fn after() -> RefOr<Schema> {
+    anything("How it is now.", json!({ "name": "Thôn Đồng Minh 1" }))
+}
+
 impl AuditRow {
-    /// The row as JSON, for exports and for programs.
-    pub fn told(&self) -> Value {
+    /// The row as JSON.
+    pub fn told(&self) -> AuditView {
         let json = |text: &Option<String>| -> Value {
             text.as_deref()
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default()
         };
-        serde_json::json!({
-            "position": self.position, "at_ms": self.at_ms, "account": self.account.map(|id| id.to_string()),
-            "origin": self.origin, "act": self.act, "subject": self.subject, "before": json(&self.before),
-            "after": json(&self.after), "hash": data_encoding::HEXLOWER.encode(&self.hash),
-        })
+        AuditView {
+            position: self.position,
+            at_ms: self.at_ms,
+            account: self.account,
+            origin: self.origin.clone(),
+            act: self.act.clone(),
+            subject: self.subject.clone(),
+            before: json(&self.before),
+            after: json(&self.after),
+            hash: data_encoding::HEXLOWER.encode(&self.hash),
+        }
     }
 }
 

@@ -58,6 +58,17 @@ pub struct SettledRow {
     pub change: [u8; 32],
 }
 
+impl SettledRow {
+    /// Where it stands in the list.
+    pub fn place(&self) -> SettledPlace {
+        SettledPlace {
+            at_ms: self.at_ms,
+            change: self.change,
+            field: self.field.clone(),
+        }
+    }
+}
+
 /// A place in the list of what was settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettledPlace {

@@ -201,8 +201,8 @@ async fn summarise(
     let ((requests, bytes_up, bytes_down), usage) = (traffic.counted(), server.usage());
     let changes_delivered = delivered(&played);
     let mut leader = leader(server, district).await?;
-    let records = leader.get_all("/v1/records?include=personal", "records").await?;
-    let conflicts = leader.get_all("/v1/conflicts", "conflicts").await?;
+    let records = leader.get_all("/v1/records?include=personal").await?;
+    let conflicts = leader.get_all("/v1/conflicts").await?;
     let mut differences = check::differences(&played, &records, &conflicts)?;
     let answered = directives::play(&mut leader, district.unit, &mut played).await?;
     differences.extend(answered.differences);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use sync_core::ids::{AccountId, DeviceId, UnitId};
 use unicode_normalization::UnicodeNormalization;
+use utoipa::ToSchema;
 
 use crate::accounts::{self, AccountError, managed};
 use crate::audit::{self, Act, By, Change};
@@ -42,13 +43,16 @@ pub enum End {
 }
 
 /// One device as a manager sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceView {
     /// Its id.
+    #[schema(value_type = DeviceId)]
     pub id: String,
     /// Whose it is.
+    #[schema(value_type = AccountId)]
     pub account: String,
     /// What it is called.
+    #[schema(examples("Máy của thôn Đồng Minh"))]
     pub name: String,
     /// When it was enrolled, UTC milliseconds.
     pub enrolled_at_ms: i64,
@@ -66,24 +70,50 @@ pub struct DeviceView {
     pub returned_at_ms: Option<i64>,
 }
 
-/// Devices of people who hold or held a role in the permit's units.
+/// Devices of people who hold or held a role in the permit's units, and those that wait to be admitted – also of people
+/// whom this store does not know either –, by id.
 ///
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<DeviceView>> {
-    let mut statement = conn.prepare_cached(&format!("{DEVICE} ORDER BY d.account, d.enrolled_at"))?;
-    let devices = statement.query_map([], |row| {
+    page(conn, permit, None, usize::MAX)
+}
+
+/// Those of them after one, at most `limit`.
+///
+/// # Errors
+/// The store's.
+pub fn page(
+    conn: &Connection,
+    permit: &Permit<Read>,
+    after: Option<DeviceId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<DeviceView>> {
+    let sql = format!(
+        "{DEVICE} WHERE d.id > ?1
+         UNION ALL
+         SELECT id, account, '', enrolled_at, NULL, 0, NULL, NULL, NULL, returned_at
+         FROM returned_device WHERE id > ?1
+         ORDER BY id"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let after = after.map_or(Vec::new(), |after| after.to_bytes().to_vec());
+    let devices = statement.query_map([after], |row| {
         Ok((AccountId::from_bytes(row.get(1)?), device_view(row)?))
     })?;
     let mut views = Vec::new();
     for device in devices {
         let (account, view) = device?;
         let held = realm::held_by(conn, account)?;
-        if held.iter().any(|held| permit.units().contains(&held.grant.unit)) {
+        let in_reach = held.iter().any(|held| permit.units().contains(&held.grant.unit));
+        let nobodys = held.is_empty() && view.returned_at_ms.is_some();
+        if in_reach || nobodys {
             views.push(view);
         }
+        if views.len() == limit {
+            break;
+        }
     }
-    views.extend(returned(conn, permit)?);
     Ok(views)
 }
 
@@ -98,8 +128,9 @@ pub fn of_account(conn: &Connection, account: AccountId) -> rusqlite::Result<Vec
     rows.collect()
 }
 
-const DEVICE: &str = "SELECT d.id, d.account, d.name, d.enrolled_at, d.revoked_at, d.lost_at IS NOT NULL,
-                        h.last_sync_at, h.unsent, t.copied_at
+const DEVICE: &str =
+    "SELECT d.id AS id, d.account, d.name, d.enrolled_at, d.revoked_at, d.lost_at IS NOT NULL,
+                        h.last_sync_at, h.unsent, t.copied_at, NULL
                       FROM device d LEFT JOIN device_health h ON h.device = d.id
                         LEFT JOIN device_token t ON t.device = d.id";
 
@@ -114,41 +145,8 @@ fn device_view(row: &Row<'_>) -> rusqlite::Result<DeviceView> {
         last_sync_at_ms: row.get(6)?,
         unsent: row.get(7)?,
         copied_at_ms: row.get(8)?,
-        returned_at_ms: None,
+        returned_at_ms: row.get(9)?,
     })
-}
-
-/// Devices that wait to be admitted: of people in the permit's units, and of those whom this store does not know either.
-fn returned(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<Vec<DeviceView>> {
-    let sql =
-        "SELECT id, account, enrolled_at, returned_at FROM returned_device ORDER BY account, enrolled_at";
-    let mut statement = conn.prepare_cached(sql)?;
-    let devices = statement.query_map([], |row| {
-        let account = AccountId::from_bytes(row.get(1)?);
-        let view = DeviceView {
-            id: DeviceId::from_bytes(row.get(0)?).to_string(),
-            account: account.to_string(),
-            name: String::new(),
-            enrolled_at_ms: row.get(2)?,
-            revoked_at_ms: None,
-            lost: false,
-            last_sync_at_ms: None,
-            unsent: None,
-            copied_at_ms: None,
-            returned_at_ms: row.get(3)?,
-        };
-        Ok((account, view))
-    })?;
-    let mut views = Vec::new();
-    for device in devices {
-        let (account, view) = device?;
-        let held = realm::held_by(conn, account)?;
-        let in_reach = |held: &realm::Held| permit.units().contains(&held.grant.unit);
-        if held.is_empty() || held.iter().any(in_reach) {
-            views.push(view);
-        }
-    }
-    Ok(views)
 }
 
 /// Somebody whom a restored store does not know any more.

@@ -23,7 +23,7 @@ use crate::tree::Tree;
 pub use answers::acknowledgements;
 pub use asked::{Asked, asked, is_shown};
 pub use board::{Board, Counts, Standing, board};
-pub use drafts::{draft_conflict, drafts};
+pub use drafts::{MOST_DRAFTS, draft, draft_conflict, drafts};
 pub use pace::{Answer, Pace, pace};
 pub use urgent::{urgent_documents, urgent_positions};
 

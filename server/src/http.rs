@@ -4,9 +4,12 @@
 //! headers are bounded here for all of them.
 
 pub mod actor;
+mod api;
 mod audit;
 mod auth;
 mod conflicts;
+mod counts;
+mod described;
 mod devices;
 mod directives;
 mod drafts;
@@ -14,7 +17,9 @@ mod error;
 mod exports;
 mod given;
 mod health;
+mod openapi;
 mod pages;
+mod paging;
 mod people;
 mod quarantine;
 mod record;
@@ -30,12 +35,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::handler::Handler;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{self, MethodRouter};
-use sync_core::protocol::limits;
+use axum::routing::MethodRouter;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -43,7 +46,10 @@ use ulid::Ulid;
 
 use crate::app::App;
 use crate::clock;
-pub use error::{ApiError, Problem};
+pub use api::{Operation, TAGS};
+pub use described::{Carried, Shows, Sketch};
+pub use error::{ApiError, Code, Problem};
+pub use openapi::{document, roles_that_may, text as openapi_text};
 
 /// Longest body of everything but the exchange.
 const BODY_BYTES: usize = 16 * 1024;
@@ -67,6 +73,20 @@ pub enum Who {
     Oneself,
 }
 
+impl Who {
+    /// In words for who writes a program.
+    fn says(self) -> &'static str {
+        match self {
+            Who::Anybody => "anybody.",
+            Who::Device => "a device with a token.",
+            Who::Reader => "whoever has a role; what they see follows from it.",
+            Who::Overseer => "somebody logged in whose role reaches the units below.",
+            Who::Manager => "whoever has a role that manages what it is about; for others it does not exist.",
+            Who::Oneself => "whoever it is, about themselves.",
+        }
+    }
+}
+
 /// One row of the table.
 pub struct Route {
     /// Method and path.
@@ -75,6 +95,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub who: Who,
+    /// What it is, where it is one of programs.
+    pub operation: Option<Operation>,
     handler: MethodRouter<Arc<App>>,
 }
 
@@ -84,88 +106,11 @@ impl std::fmt::Debug for Route {
     }
 }
 
-/// Every route of the server.
+/// Every route of the server: those of programs, and the pages.
 pub fn routes() -> Vec<Route> {
-    use Who::{Anybody, Device, Manager, Oneself, Reader};
-    let mut routes = vec![
-        get("/healthz", Anybody, health::alive),
-        get("/readyz", Anybody, health::ready),
-        get("/v1/accounts", Manager, people::list),
-        post("/v1/accounts", Manager, people::add),
-        post("/v1/accounts/{account}/codes", Manager, devices::add_code),
-        post("/v1/accounts/{account}/reset", Manager, people::reset_code),
-        post("/v1/accounts/{account}/resume", Manager, people::resume),
-        post("/v1/accounts/{account}/roles", Manager, people::grant),
-        post("/v1/accounts/{account}/roles/end", Manager, people::end_role),
-        post("/v1/accounts/{account}/suspend", Manager, people::suspend),
-        get("/v1/audit", Manager, audit::rows),
-        get("/v1/conflicts", Reader, records::conflicts),
-        post("/v1/conflicts/{record}", Reader, conflicts::settle),
-        get("/v1/directives", Reader, directives::list),
-        post("/v1/directives", Reader, directives::issue).up_to(DIRECTIVE_BYTES),
-        get(
-            "/v1/directives/{directive}/acknowledgements",
-            Reader,
-            directives::acknowledgements,
-        ),
-        get("/v1/drafts", Reader, drafts::list),
-        post("/v1/drafts", Reader, drafts::start).up_to(DIRECTIVE_BYTES),
-        post("/v1/drafts/{draft}", Reader, drafts::revise).up_to(DIRECTIVE_BYTES),
-        post("/v1/drafts/{draft}/discard", Reader, drafts::discard),
-        post("/v1/drafts/{draft}/issue", Reader, drafts::issue),
-        get("/v1/remarks", Reader, remarks::list),
-        post("/v1/remarks", Reader, remarks::add),
-        post("/v1/remarks/{remark}/answers", Reader, remarks::answer),
-        get("/v1/counts", Reader, records::counts),
-        get("/v1/devices", Manager, devices::list),
-        post("/v1/devices/{device}/admit", Manager, devices::admit),
-        post("/v1/devices/{device}/lost", Manager, devices::lost),
-        post("/v1/devices/{device}/name", Manager, devices::rename),
-        post("/v1/devices/{device}/revoke", Manager, devices::revoke),
-        post("/v1/enrol", Anybody, auth::enrol),
-        get("/v1/exports/{file}", Reader, exports::get),
-        post("/v1/exports/{file}", Reader, exports::post),
-        get("/v1/me", Oneself, people::me),
-        post("/v1/password", Oneself, people::change_password),
-        post("/v1/password/reset", Anybody, people::reset_password),
-        post("/v1/posts/hand-over", Manager, people::hand_over),
-        get("/v1/quarantine", Reader, quarantine::list),
-        get("/v1/quarantine/{id}", Reader, quarantine::content),
-        post("/v1/quarantine/{id}/discard", Reader, quarantine::discard),
-        post("/v1/quarantine/{id}/release", Reader, quarantine::release),
-        get("/v1/records", Reader, records::records),
-        get("/v1/records/{record}", Reader, record::one),
-        get("/v1/records/{record}/history", Reader, record::history),
-        get("/v1/reports/{month}", Reader, reports::workbook),
-        post("/v1/records/search", Reader, search::records),
-        get("/v1/search", Reader, search::names),
-        post("/v1/sync", Device, sync::sync).up_to(limits::REQUEST_BYTES),
-        post("/v1/token", Anybody, auth::token),
-        get("/v1/units", Reader, records::units),
-        post("/v1/units/changes", Manager, units::change),
-    ];
+    let mut routes = api::routes();
     routes.extend(pages::routes());
     routes
-}
-
-fn get<T: 'static>(path: &'static str, who: Who, handler: impl Handler<T, Arc<App>>) -> Route {
-    let (method, handler) = ("GET", routing::get(handler));
-    Route {
-        method,
-        path,
-        who,
-        handler,
-    }
-}
-
-fn post<T: 'static>(path: &'static str, who: Who, handler: impl Handler<T, Arc<App>>) -> Route {
-    let (method, handler) = ("POST", routing::post(handler));
-    Route {
-        method,
-        path,
-        who,
-        handler,
-    }
 }
 
 impl Route {
@@ -224,9 +169,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     if let Some(problem) = said.or_else(|| error::unsaid(&response)) {
         match &problem.internal {
             Some(cause) => {
-                tracing::error!(%id, %method, path, status, ms, code = problem.code, cause, "failed")
+                tracing::error!(%id, %method, path, status, ms, code = problem.code.word(), cause, "failed")
             }
-            None => tracing::info!(%id, %method, path, status, ms, code = problem.code, "refused"),
+            None => tracing::info!(%id, %method, path, status, ms, code = problem.code.word(), "refused"),
         }
         return match page {
             true => pages::problem(problem.code, id, locale, &here, response),

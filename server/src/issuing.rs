@@ -92,8 +92,8 @@ impl App {
     fn open_draft(&self, may: &Permit<Write>, record: RecordId) -> Result<Draft, ServerEditError> {
         let permit = may.to_read();
         let read = |conn: &Connection| {
-            let found = directives::drafts(conn, &permit, Some(record))?;
-            Ok::<_, rusqlite::Error>((found.into_iter().next(), directives::issued_from(conn, record)?))
+            let found = directives::draft(conn, &permit, record)?;
+            Ok::<_, rusqlite::Error>((found, directives::issued_from(conn, record)?))
         };
         match self.store().read_blocking(read)? {
             (Some(_), Some(issued)) => Err(ServerEditError::Issued(issued)),

@@ -50,6 +50,7 @@ pub mod replica;
 pub mod report;
 pub mod restore;
 pub mod rows;
+mod schema;
 pub mod search;
 pub mod seen;
 pub mod serve;

@@ -12,6 +12,7 @@ const ISSUE: &str = "csrf={csrf}&id={fresh}&unit={commune}&number={n}/UBND&title
 pub(super) fn rows() -> Vec<Row> {
     vec![
         get("/", OVERSEER),
+        get("/api", ANYBODY),
         get("/charts", OVERSEER),
         get("/conflicts", OVERSEER),
         // Nothing is in conflict: it says so to who settles.

@@ -32,6 +32,8 @@ use sync_core::seal::SealedField;
 use sync_core::signature::{AssertionStatement, DeviceKey};
 use tower::ServiceExt;
 
+use super::described;
+
 /// An answer.
 pub struct Answer {
     pub status: StatusCode,
@@ -287,7 +289,16 @@ impl Office {
         self.runtime.block_on(answer).unwrap().status()
     }
 
+    /// An answer, which is as `/openapi.json` tells it.
     pub fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
+        let answer = self.send_unseen(request);
+        described::check(&method, &path, answer.status, &answer.headers, &answer.bytes);
+        answer
+    }
+
+    /// An answer, whatever it is.
+    pub fn send_unseen(&self, request: Request<Body>) -> Answer {
         self.runtime.block_on(async {
             let response = self.router.clone().oneshot(request).await.unwrap();
             let (parts, body) = response.into_parts();

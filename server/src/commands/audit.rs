@@ -49,7 +49,7 @@ impl Audit {
                         position: row.position,
                         hash: row.hash,
                     });
-                    rows.iter().for_each(|row| say(row.told()));
+                    rows.iter().for_each(|row| say(serde_json::json!(row.told())));
                 }
                 if let Some(head) = last {
                     say(serde_json::json!({ "head": head.to_string() }));

@@ -1,5 +1,6 @@
 //! Drafts: directives that are being written, for the officials of their unit alone.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use sync_core::ids::{AccountId, RecordId};
 use sync_core::record::{Asks, Conflict, ConflictValue, Draft, Urgency};
@@ -8,29 +9,50 @@ use super::{document, relation, targets, unknown};
 use crate::policy::{Permit, Read};
 use crate::records::within;
 
-/// Drafts of the permit's units that nobody gave up or issued, newest first.
+/// Most drafts that are looked at together: one district has not so many.
+pub const MOST_DRAFTS: usize = 500;
+
+/// Drafts of the permit's units that nobody gave up or issued, newest first; those after one, and at most `limit`.
 ///
 /// # Errors
 /// The store's.
 pub fn drafts(
     conn: &Connection,
     permit: &Permit<Read>,
-    record: Option<RecordId>,
+    after: Option<(i64, RecordId)>,
+    limit: usize,
 ) -> rusqlite::Result<Vec<Draft>> {
     let (mut wheres, mut values) = within("unit", permit);
-    match record {
-        Some(record) => {
-            wheres.push_str(" AND record = ?");
-            values.push(record.to_bytes().to_vec().into());
-        }
-        None => wheres.push_str(
-            " AND NOT discarded AND record NOT IN (SELECT draft FROM directive WHERE draft IS NOT NULL)",
-        ),
+    wheres.push_str(
+        " AND NOT discarded AND record NOT IN (SELECT draft FROM directive WHERE draft IS NOT NULL)",
+    );
+    if let Some((started_at, record)) = after {
+        wheres.push_str(" AND (started_at, record) < (?, ?)");
+        values.extend([started_at.into(), record.to_bytes().to_vec().into()]);
     }
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    select(
+        conn,
+        &format!("{wheres} ORDER BY started_at DESC, record DESC LIMIT ?"),
+        values,
+    )
+}
+
+/// One draft of the permit's units, also one that was given up or issued.
+///
+/// # Errors
+/// The store's.
+pub fn draft(conn: &Connection, permit: &Permit<Read>, record: RecordId) -> rusqlite::Result<Option<Draft>> {
+    let (wheres, mut values) = within("unit", permit);
+    values.push(record.to_bytes().to_vec().into());
+    Ok(select(conn, &format!("{wheres} AND record = ?"), values)?.pop())
+}
+
+fn select(conn: &Connection, wheres: &str, values: Vec<Value>) -> rusqlite::Result<Vec<Draft>> {
     let sql = format!(
         "SELECT record, document, number, title, body, urgency, deadline, signer, targets, asks, relation, relates_to,
                 discarded, started_by, started_at, unknown
-         FROM draft WHERE {wheres} ORDER BY started_at DESC, record DESC LIMIT 500"
+         FROM draft WHERE {wheres}"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
@@ -51,7 +73,7 @@ pub fn draft_conflict(
     record: RecordId,
     field: &str,
 ) -> rusqlite::Result<Option<Vec<ConflictValue>>> {
-    let conflicts = drafts(conn, permit, Some(record))?
+    let conflicts = draft(conn, permit, record)?
         .into_iter()
         .flat_map(|draft| draft.conflicts);
     let mut found = conflicts.filter(|conflict| conflict.field == field);

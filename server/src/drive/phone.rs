@@ -276,7 +276,7 @@ impl<S: LocalStore> Phone<S> {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn get_all(&mut self, path: &str, list: &str) -> anyhow::Result<Vec<Value>> {
+    pub async fn get_all(&mut self, path: &str) -> anyhow::Result<Vec<Value>> {
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let joint = if path.contains('?') { '&' } else { '?' };
@@ -285,7 +285,7 @@ impl<S: LocalStore> Phone<S> {
                 None => format!("{path}{joint}limit=500"),
             };
             let mut answer = self.get(&page).await?.json().context("the API")?;
-            if let Some(Value::Array(items)) = answer.get_mut(list).map(Value::take) {
+            if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
                 all.extend(items);
             }
             match answer.get("next").and_then(Value::as_str) {

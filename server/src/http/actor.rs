@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use sync_core::ids::{AccountId, UnitId};
 
-use super::ApiError;
+use super::{ApiError, Code};
 use crate::app::{App, Authority};
 use crate::audit::By;
 use crate::devices::Standing;
@@ -148,13 +148,11 @@ impl FromRequestParts<Arc<App>> for DeviceActor {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token =
-            bearer_token(parts).ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "token_missing"))?;
+        let token = bearer_token(parts).ok_or_else(|| ApiError::new(Code::TokenMissing))?;
         let bearer = app.tokens.read(token, app.clock.now_ms())?;
         let sender = app.sender(bearer.device)?;
         // A token of ours for a device that is not there: the store is an older one.
-        let (sender, standing) =
-            sender.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "device_not_proven"))?;
+        let (sender, standing) = sender.ok_or_else(|| ApiError::new(Code::DeviceNotProven))?;
         Ok(Self {
             sender: Arc::new(sender),
             bearer,
@@ -172,10 +170,10 @@ impl FromRequestParts<Arc<App>> for Reader {
             match device.standing {
                 Standing::Good => (device.sender.account, None),
                 Standing::Suspended | Standing::Revoked => {
-                    return Err(ApiError::new(StatusCode::FORBIDDEN, "device_revoked"));
+                    return Err(ApiError::new(Code::DeviceRevoked));
                 }
                 Standing::Returned => {
-                    return Err(ApiError::new(StatusCode::FORBIDDEN, "device_not_admitted"));
+                    return Err(ApiError::new(Code::DeviceNotAdmitted));
                 }
             }
         } else {
@@ -200,7 +198,7 @@ impl FromRequestParts<Arc<App>> for Writer {
         let session = reader.session.as_ref().ok_or_else(login_needed)?;
         let token = parts.headers.get(CSRF).and_then(|value| value.to_str().ok());
         if !session.is_meant(token.unwrap_or_default()) {
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf"));
+            return Err(ApiError::new(Code::Csrf));
         }
         let by = origin(parts, app).by(Some(reader.account), app.clock.now_ms());
         let cookie = cookie(&parts.headers, COOKIE).unwrap_or_default().to_owned();
@@ -209,7 +207,7 @@ impl FromRequestParts<Arc<App>> for Writer {
 }
 
 fn login_needed() -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "login_needed")
+    ApiError::new(Code::LoginNeeded)
 }
 
 fn bearer_token(parts: &Parts) -> Option<&str> {

@@ -3,25 +3,38 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ApiError;
 use super::actor::Reader;
+use super::given::Query;
+use super::paging::{self, Cursor, Limit, Page, after, limit, seal};
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, AuditView};
 use crate::policy::{Action, permit_realm};
 
-/// Most rows of a page.
-const PAGE_MAX: usize = 1000;
-
-#[derive(Debug, Default, Deserialize)]
+/// Which rows.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
-    #[serde(default)]
-    after: u64,
+    #[schema(value_type = Option<Cursor>)]
+    cursor: Option<String>,
+    #[schema(value_type = Option<Limit>)]
     limit: Option<usize>,
+}
+
+/// One page of the audit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditPage {
+    /// The rows.
+    items: Vec<AuditView>,
+    #[schema(schema_with = paging::next, required)]
+    next: Option<String>,
+    /// The end of the whole chain, `POSITION-HASH`: kept elsewhere, it proves later that nothing was cut off.
+    #[schema(examples("412-5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"))]
+    head: String,
 }
 
 /// The audit is the whole realm's: it is for who reaches the whole of it.
@@ -29,16 +42,19 @@ pub(super) async fn rows(
     State(app): State<Arc<App>>,
     reader: Reader,
     Query(query): Query<AuditQuery>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<AuditPage>, ApiError> {
     let permit = permit_realm(reader.grants(), &reader.authority.tree, Action::ReadAudit);
     permit.ok_or_else(ApiError::not_found)?;
-    let limit = query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let (rows, head) = app
-        .store()
-        .read(move |conn| {
-            Ok::<_, rusqlite::Error>((audit::rows(conn, query.after, limit)?, audit::head(conn)?))
-        })
-        .await?;
-    let rows: Vec<Value> = rows.iter().map(audit::AuditRow::told).collect();
-    Ok(Json(json!({ "rows": rows, "head": head.to_string() })))
+    let (after, limit) = (after::<u64>(query.cursor.as_deref())?, limit(query.limit)?);
+    let read = app.store().read(move |conn| {
+        let rows = audit::rows(conn, after.unwrap_or_default(), limit + 1)?;
+        Ok::<_, rusqlite::Error>((rows, audit::head(conn)?))
+    });
+    let (rows, head) = read.await?;
+    let Page { items, next } = Page::of(rows, limit, |row| seal(&row.position), |row| row.told());
+    Ok(Json(AuditPage {
+        items,
+        next,
+        head: head.to_string(),
+    }))
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use data_encoding::BASE64URL_NOPAD;
 use sync_core::enrolment::{EnrolAnswer, EnrolRequest, TokenAnswer, TokenRequest};
 use sync_core::ids::DeviceId;
 use sync_core::signature::{EnrolmentStatement, PublicKey, Signature};
 
-use super::ApiError;
 use super::actor::Origin;
 use super::given::Given;
+use super::{ApiError, Code};
 use crate::app::App;
 use crate::clock;
 use crate::enrolment::{self, Assertion, Realm};
@@ -24,8 +23,7 @@ pub(super) async fn enrol(
     Given(EnrolRequest { code, public_key }): Given<EnrolRequest>,
 ) -> Result<Json<EnrolAnswer>, ApiError> {
     app.limits.check(origin.0)?;
-    let key = PublicKey::from_bytes(bytes(&public_key, "public_key")?);
-    let key = key.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.code()))?;
+    let key = PublicKey::from_bytes(bytes(&public_key, "public_key")?)?;
     let now_ms = app.clock.now_ms();
     let fresh = DeviceId::from_parts(now_ms as u64, clock::random_bits());
     let device = app
@@ -54,7 +52,7 @@ pub(super) async fn token(
         .as_ref()
         .is_some_and(|realm| *realm != app.realm.to_string())
     {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "other_realm"));
+        return Err(ApiError::new(Code::OtherRealm));
     }
     let assertion = Assertion {
         device: request

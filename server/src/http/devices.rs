@@ -3,38 +3,61 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
 use sync_core::ids::{AccountId, DeviceId, UnitId};
+use utoipa::ToSchema;
 
 use super::ApiError;
 use super::actor::{Reader, Writer};
-use super::given::Given;
-use super::people::UnitQuery;
+use super::given::{Given, Query};
+use super::paging::{Page, after, limit, seal};
+use super::people::{Done, ListQuery};
 use crate::app::App;
 use crate::clock::random;
 use crate::codes::{self, code_of};
-use crate::devices::{self, End, Forgotten};
+use crate::devices::{self, DeviceView, End, Forgotten};
 use crate::policy::Action;
 use crate::qr;
 
 /// What a code is for.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct NewCode {
+    /// In which unit the person needs the device.
     unit: UnitId,
+    /// The device that ends when the code is used.
     replaces: Option<DeviceId>,
 }
 
+/// A code that enrols one device, once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EnrolmentCode {
+    /// As it is typed.
+    #[schema(examples("K7QF-2M9X-4TBD-9WQH"))]
+    code: String,
+    /// As a QR code to be read by a phone.
+    #[schema(content_media_type = "image/svg+xml", examples("<svg/>"))]
+    svg: String,
+    /// Until when it is good, UTC milliseconds.
+    expires_at_ms: i64,
+}
+
 /// How somebody is called whom the store does not know any more; nothing where it does.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Admission {
+    /// What the person logs in with.
+    #[schema(examples("truong.thon.01"))]
     username: Option<String>,
+    /// The person's name.
+    #[schema(examples("Nguyễn Văn An"))]
     name: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What a device is called.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct NewName {
+    /// The name.
+    #[schema(examples("Máy của thôn Đồng Minh"))]
     name: String,
 }
 
@@ -44,7 +67,7 @@ pub(super) async fn add_code(
     writer: Writer,
     Path(account): Path<AccountId>,
     Given(new): Given<NewCode>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<EnrolmentCode>, ApiError> {
     let permit = writer.permit(Action::ManageDevices, None)?;
     let (code, by) = (code_of(random()), writer.by);
     let (stored, expires_at_ms) = (code.clone(), by.now_ms + codes::TTL_MS);
@@ -52,19 +75,28 @@ pub(super) async fn add_code(
         .write(move |tx| devices::add_code(tx, &permit, &by, account, new.unit, &stored, new.replaces))
         .await?;
     let svg = qr::svg(&code).map_err(ApiError::internal)?;
-    Ok(Json(
-        json!({ "code": code, "svg": svg, "expires_at_ms": expires_at_ms }),
-    ))
+    Ok(Json(EnrolmentCode {
+        code,
+        svg,
+        expires_at_ms,
+    }))
 }
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     reader: Reader,
-    Query(query): Query<UnitQuery>,
-) -> Result<Json<Value>, ApiError> {
-    let permit = reader.permit(Action::ManageDevices, query.unit())?;
-    let devices = app.store().read(move |conn| devices::list(conn, &permit)).await?;
-    Ok(Json(json!({ "devices": devices })))
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<DeviceView>>, ApiError> {
+    let permit = reader.permit(Action::ManageDevices, query.unit)?;
+    let (after, limit) = (after::<String>(query.cursor.as_deref())?, limit(query.limit)?);
+    let after = after
+        .map(|id| id.parse().map_err(|_| ApiError::parameter("cursor")))
+        .transpose()?;
+    let listed = app
+        .store()
+        .read(move |conn| devices::page(conn, &permit, after, limit + 1));
+    let cursor = |device: &DeviceView| seal(&device.id);
+    Ok(Json(Page::of(listed.await?, limit, cursor, |device| device)))
 }
 
 pub(super) async fn rename(
@@ -72,13 +104,13 @@ pub(super) async fn rename(
     writer: Writer,
     Path(device): Path<DeviceId>,
     Given(new): Given<NewName>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let permit = writer.permit(Action::ManageDevices, None)?;
     let by = writer.by;
     app.store()
         .write(move |tx| devices::rename(tx, &permit, &by, device, &new.name))
         .await?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
 /// Lets a device in that the store was restored without.
@@ -87,7 +119,7 @@ pub(super) async fn admit(
     writer: Writer,
     Path(device): Path<DeviceId>,
     Given(given): Given<Admission>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let permit = writer.permit(Action::ManageDevices, None)?;
     let by = writer.by;
     let called = given.username.zip(given.name);
@@ -95,14 +127,14 @@ pub(super) async fn admit(
     app.store()
         .write(move |tx| devices::admit(tx, &permit, &by, device, person.as_ref()))
         .await?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
 pub(super) async fn revoke(
     state: State<Arc<App>>,
     writer: Writer,
     path: Path<DeviceId>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     end(state, writer, path, End::Revoked).await
 }
 
@@ -110,7 +142,7 @@ pub(super) async fn lost(
     state: State<Arc<App>>,
     writer: Writer,
     path: Path<DeviceId>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     end(state, writer, path, End::Lost).await
 }
 
@@ -119,11 +151,11 @@ async fn end(
     writer: Writer,
     Path(device): Path<DeviceId>,
     end: End,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let permit = writer.permit(Action::ManageDevices, None)?;
     let by = writer.by;
     app.store()
         .write(move |tx| devices::end(tx, &permit, &by, device, end))
         .await?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }

@@ -1,17 +1,21 @@
 //! Errors of the API: `application/problem+json` (RFC 9457) with a stable code and a title in the reader's language.
 
-use axum::body::Body;
+mod code;
+mod problem;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
-use ulid::Ulid;
+use sync_core::document::schema::Misfit;
+use sync_core::edit::EditError;
+use sync_core::protocol::BodyError;
+use sync_core::signature::KeyError;
 
 use crate::accounts::AccountError;
 use crate::clock;
 use crate::enrolment::EnrolmentError;
 use crate::exchange::ExchangeError;
 use crate::exchange::decide::DecideError;
-use crate::i18n::{Locale, has, text};
+use crate::i18n::{Locale, text};
 use crate::password::PasswordError;
 use crate::rate::TooMany;
 use crate::realm::RealmError;
@@ -19,9 +23,9 @@ use crate::replica::ServerEditError;
 use crate::store::WriteError;
 use crate::token::TokenError;
 use crate::units::change::ChangeError;
-use sync_core::document::schema::Misfit;
-use sync_core::edit::EditError;
-use sync_core::protocol::BodyError;
+pub use code::Code;
+pub use problem::Problem;
+pub(super) use problem::{Members, ProblemBody};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -31,27 +35,16 @@ pub struct ApiError {
     retry_after_s: Option<u32>,
 }
 
-/// What an error says; the body is written once the reader's language is known.
-#[derive(Clone, Debug)]
-pub struct Problem {
-    /// Stable, for programs.
-    pub code: &'static str,
-    /// Further members of the body.
-    extra: serde_json::Map<String, serde_json::Value>,
-    /// For the log alone.
-    pub(super) internal: Option<String>,
-}
-
 impl ApiError {
-    /// An error with a code that the catalogues have a title for.
-    pub fn new(status: StatusCode, code: &'static str) -> Self {
+    /// An error of a code.
+    pub fn new(code: Code) -> Self {
         let problem = Problem {
             code,
-            extra: serde_json::Map::new(),
+            members: Box::default(),
             internal: None,
         };
         Self {
-            status,
+            status: code.status(),
             problem,
             retry_after_s: None,
         }
@@ -60,70 +53,78 @@ impl ApiError {
     /// What a layer below the handlers refused, of which nothing but the status is known.
     pub fn of_status(status: StatusCode) -> Self {
         let code = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
-            StatusCode::REQUEST_TIMEOUT => "request_timeout",
-            _ if status.is_client_error() => "request_invalid",
-            _ => "internal",
+            StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+            StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
+            _ if status.is_client_error() => Code::RequestInvalid,
+            _ => Code::Internal,
         };
-        Self::new(status, code)
+        Self {
+            status,
+            ..Self::new(code)
+        }
     }
 
     /// Something that is not there, or that the caller may not see.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found")
+        Self::new(Code::NotFound)
     }
 
     /// Another method.
     pub fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+        Self::new(Code::MethodNotAllowed)
     }
 
     /// A parameter that cannot be understood.
     pub fn parameter(name: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "parameter_invalid").with("parameter", name)
+        Self::new(Code::ParameterInvalid).with(|members| members.parameter = Some(name.to_owned()))
     }
 
     /// Come back later.
     pub fn busy() -> Self {
-        Self {
-            retry_after_s: Some(jittered(4)),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy")
-        }
+        Self::new(Code::Busy).after(4)
     }
 
     /// A paper with a degree of secrecy.
     pub fn secret() -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "secret_class")
+        Self::new(Code::SecretClass)
     }
 
     /// The device is in an exchange already: it comes back when that is over.
     pub fn device_busy() -> Self {
-        Self {
-            retry_after_s: Some(jittered(1)),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "device_busy")
-        }
+        Self::new(Code::DeviceBusy).after(1)
     }
 
     /// There is no room to store anything.
     pub fn full() -> Self {
-        Self {
-            retry_after_s: Some(jittered(60)),
-            ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full")
-        }
+        Self::new(Code::StorageFull).after(60)
     }
 
     /// Something failed here. The cause goes to the log and nowhere else.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal");
+        let mut error = Self::new(Code::Internal);
         error.problem.internal = Some(cause.to_string());
         error
     }
 
-    /// With a further member in the body.
+    /// Saying more than the code.
     #[must_use]
-    pub fn with(mut self, member: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.problem.extra.insert(member.to_owned(), value.into());
+    pub(super) fn with(mut self, tell: impl FnOnce(&mut Members)) -> Self {
+        tell(&mut self.problem.members);
         self
+    }
+
+    /// About a field of a record.
+    #[must_use]
+    pub(super) fn about(self, field: &str) -> Self {
+        self.with(|members| members.field = Some(field.to_owned()))
+    }
+
+    /// To be tried again in so many seconds, and up to as many more.
+    fn after(self, seconds: u32) -> Self {
+        Self {
+            retry_after_s: Some(jittered(seconds)),
+            ..self
+        }
     }
 
     /// What is wrong with what somebody typed, in words that go beside it; `None` for everything else.
@@ -136,15 +137,8 @@ impl ApiError {
         if !mendable.contains(&self.status) {
             return None;
         }
-        let title = text(locale, &format!("error-{}", self.code().replace('_', "-")));
-        let named = ["field", "parameter"]
-            .into_iter()
-            .find_map(|member| self.problem.extra.get(member)?.as_str());
-        let field = named.map(|name| format!("field-{}", name.replace('_', "-")));
-        Some(match field.filter(|key| has(locale, key)) {
-            Some(key) => format!("{title} ({})", text(locale, &key)),
-            None => title,
-        })
+        let about = self.problem.about(locale);
+        Some(about.unwrap_or_else(|| text(locale, &self.code().message())))
     }
 
     /// Its status.
@@ -153,7 +147,7 @@ impl ApiError {
     }
 
     /// Its code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         self.problem.code
     }
 }
@@ -182,28 +176,6 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl Problem {
-    /// Writes the body.
-    pub(super) fn into_body(self, request: Ulid, locale: Locale, mut response: Response) -> Response {
-        let status = response.status().as_u16();
-        let title = text(locale, &format!("error-{}", self.code.replace('_', "-")));
-        let mut body =
-            json!({ "status": status, "code": self.code, "title": title, "request_id": request.to_string() });
-        if let Some(members) = body.as_object_mut() {
-            members.extend(self.extra);
-        }
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(locale.tag()));
-        headers.remove(header::CONTENT_LENGTH);
-        *response.body_mut() = Body::from(body.to_string());
-        response
-    }
-}
-
 /// The problem that an answer stands for, if it is an error that has not said so itself.
 pub(super) fn unsaid(response: &Response) -> Option<Problem> {
     let status = response.status();
@@ -222,18 +194,15 @@ pub(super) fn panicked() -> Response {
 
 impl From<ServerEditError> for ApiError {
     fn from(error: ServerEditError) -> Self {
-        let unfit = |code| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code);
         match error {
             ServerEditError::NotPermitted => Self::not_found(),
-            ServerEditError::Changed(field) => {
-                Self::new(StatusCode::CONFLICT, "changed_meanwhile").with("field", field)
-            }
-            ServerEditError::NothingNew => unfit("nothing_new"),
+            ServerEditError::Changed(field) => Self::new(Code::ChangedMeanwhile).about(&field),
+            ServerEditError::NothingNew => Self::new(Code::NothingNew),
             ServerEditError::Ended(by) => {
-                Self::new(StatusCode::CONFLICT, "directive_ended").with("ended_by", by.to_string())
+                Self::new(Code::DirectiveEnded).with(|members| members.ended_by = Some(by))
             }
             ServerEditError::Issued(by) => {
-                Self::new(StatusCode::CONFLICT, "draft_issued").with("directive", by.to_string())
+                Self::new(Code::DraftIssued).with(|members| members.directive = Some(by))
             }
             ServerEditError::Busy => Self::busy(),
             ServerEditError::Internal(cause) => Self::internal(cause),
@@ -243,10 +212,10 @@ impl From<ServerEditError> for ApiError {
                     ..
                 } => Self::secret(),
                 EditError::Field { field, .. } | EditError::NotReady(field) => {
-                    unfit("field_invalid").with("field", field)
+                    Self::new(Code::FieldInvalid).about(&field.to_string())
                 }
-                EditError::Record(_) | EditError::Seal(_) => unfit("record_incomplete"),
-                EditError::NoSuchConflict => unfit("no_such_conflict"),
+                EditError::Record(_) | EditError::Seal(_) => Self::new(Code::RecordIncomplete),
+                EditError::NoSuchConflict => Self::new(Code::NoSuchConflict),
                 EditError::NoSuchRecord(_) | EditError::NoKey(_) => Self::not_found(),
                 EditError::RecordExists(_) | EditError::WrongClass => Self::internal(error),
             },
@@ -254,11 +223,20 @@ impl From<ServerEditError> for ApiError {
     }
 }
 
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Malformed => Self::new(Code::KeyMalformed),
+            KeyError::Weak => Self::new(Code::KeyWeak),
+        }
+    }
+}
+
 impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::Invalid => Self::new(StatusCode::UNAUTHORIZED, "token_invalid"),
-            TokenError::Expired => Self::new(StatusCode::UNAUTHORIZED, "token_expired"),
+            TokenError::Invalid => Self::new(Code::TokenInvalid),
+            TokenError::Expired => Self::new(Code::TokenExpired),
         }
     }
 }
@@ -266,10 +244,8 @@ impl From<TokenError> for ApiError {
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            BodyError::Compression | BodyError::Message(_) => {
-                Self::new(StatusCode::BAD_REQUEST, "body_invalid")
-            }
+            BodyError::TooLarge(_) => Self::new(Code::BodyTooLarge),
+            BodyError::Compression | BodyError::Message(_) => Self::new(Code::BodyInvalid),
         }
     }
 }
@@ -277,11 +253,12 @@ impl From<BodyError> for ApiError {
 impl From<ExchangeError> for ApiError {
     fn from(error: ExchangeError) -> Self {
         match error {
-            ExchangeError::Version(_) => Self::new(StatusCode::BAD_REQUEST, "version_unsupported")
-                .with("min_v", sync_core::protocol::MIN_VERSION)
-                .with("max_v", sync_core::protocol::VERSION),
-            ExchangeError::Cursor(_) => Self::new(StatusCode::BAD_REQUEST, "cursor_invalid"),
-            ExchangeError::TooManyBatches => Self::new(StatusCode::BAD_REQUEST, "too_many_batches"),
+            ExchangeError::Version(_) => Self::new(Code::VersionUnsupported).with(|members| {
+                members.min_v = Some(sync_core::protocol::MIN_VERSION);
+                members.max_v = Some(sync_core::protocol::VERSION);
+            }),
+            ExchangeError::Cursor(_) => Self::new(Code::CursorInvalid),
+            ExchangeError::TooManyBatches => Self::new(Code::TooManyBatches),
             ExchangeError::Busy => Self::busy(),
             ExchangeError::Full => Self::full(),
             ExchangeError::Internal(cause) => Self::internal(cause),
@@ -291,13 +268,16 @@ impl From<ExchangeError> for ApiError {
 
 impl From<DecideError> for ApiError {
     fn from(error: DecideError) -> Self {
-        let stands = |code| Self::new(StatusCode::CONFLICT, code);
         match error {
             DecideError::Unknown => Self::not_found(),
-            DecideError::Decided => stands("decided_already"),
-            DecideError::DeviceUnknown => stands("device_unknown"),
-            DecideError::Refused(code) => stands("still_refused").with("reason", code),
-            DecideError::StandsOn(base) => stands("stands_on_quarantined").with("batch", base),
+            DecideError::Decided => Self::new(Code::DecidedAlready),
+            DecideError::DeviceUnknown => Self::new(Code::DeviceUnknown),
+            DecideError::Refused(code) => {
+                Self::new(Code::StillRefused).with(|members| members.reason = Some(code))
+            }
+            DecideError::StandsOn(base) => {
+                Self::new(Code::StandsOnQuarantined).with(|members| members.batch = Some(base))
+            }
             DecideError::Busy => Self::busy(),
             DecideError::Full => Self::full(),
             DecideError::Internal(cause) => Self::internal(cause),
@@ -307,16 +287,15 @@ impl From<DecideError> for ApiError {
 
 impl From<EnrolmentError> for ApiError {
     fn from(error: EnrolmentError) -> Self {
-        let refused = |code| Self::new(StatusCode::FORBIDDEN, code);
-        let unproven = |code| Self::new(StatusCode::UNAUTHORIZED, code);
         match error {
-            EnrolmentError::CodeUnknown => refused("code_unknown"),
-            EnrolmentError::CodeUsed => refused("code_used"),
-            EnrolmentError::CodeExpired => refused("code_expired"),
-            EnrolmentError::NotProven => unproven("device_not_proven"),
-            EnrolmentError::Replayed => unproven("assertion_replayed"),
+            EnrolmentError::CodeUnknown => Self::new(Code::CodeUnknown),
+            EnrolmentError::CodeUsed => Self::new(Code::CodeUsed),
+            EnrolmentError::CodeExpired => Self::new(Code::CodeExpired),
+            EnrolmentError::NotProven => Self::new(Code::DeviceNotProven),
+            EnrolmentError::Replayed => Self::new(Code::AssertionReplayed),
             EnrolmentError::ClockRefused { nonce } => {
-                unproven("clock_refused").with("nonce", data_encoding::BASE64URL_NOPAD.encode(&nonce))
+                let nonce = data_encoding::BASE64URL_NOPAD.encode(&nonce);
+                Self::new(Code::ClockRefused).with(|members| members.nonce = Some(nonce))
             }
             EnrolmentError::Sqlite(error) => Self::internal(error),
         }
@@ -327,10 +306,10 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::NotFound | AccountError::OutOfReach | AccountError::NotHeld => Self::not_found(),
-            AccountError::Taken => Self::new(StatusCode::CONFLICT, "username_taken"),
-            AccountError::Text => Self::new(StatusCode::BAD_REQUEST, "text_invalid"),
-            AccountError::Own => Self::new(StatusCode::FORBIDDEN, "own_roles"),
-            AccountError::LastAdmin => Self::new(StatusCode::CONFLICT, "last_admin"),
+            AccountError::Taken => Self::new(Code::UsernameTaken),
+            AccountError::Text => Self::new(Code::TextInvalid),
+            AccountError::Own => Self::new(Code::OwnRoles),
+            AccountError::LastAdmin => Self::new(Code::LastAdmin),
             AccountError::Sqlite(error) => Self::internal(error),
         }
     }
@@ -338,16 +317,17 @@ impl From<AccountError> for ApiError {
 
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
-        let refused = |status| Self::new(status, "change_refused").with("reason", error.to_string());
+        let refused =
+            || Self::new(Code::ChangeRefused).with(|members| members.detail = Some(error.to_string()));
         match &error {
             ChangeError::OutOfReach => Self::not_found(),
-            ChangeError::Text => Self::new(StatusCode::BAD_REQUEST, "text_invalid"),
+            ChangeError::Text => Self::new(Code::TextInvalid),
             ChangeError::NotThen(..)
             | ChangeError::Later(..)
             | ChangeError::NotEmpty(_)
             | ChangeError::Code(..)
             | ChangeError::IntoItself
-            | ChangeError::Realm(RealmError::Tree(_)) => refused(StatusCode::CONFLICT),
+            | ChangeError::Realm(RealmError::Tree(_)) => refused(),
             ChangeError::Realm(RealmError::Sqlite(_) | RealmError::Missing) | ChangeError::Sqlite(_) => {
                 Self::internal(error)
             }
@@ -358,9 +338,9 @@ impl From<ChangeError> for ApiError {
 impl From<PasswordError> for ApiError {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Length => Self::new(StatusCode::BAD_REQUEST, "password_length"),
-            PasswordError::Wrong => Self::new(StatusCode::FORBIDDEN, "password_wrong"),
-            PasswordError::Code => Self::new(StatusCode::FORBIDDEN, "code_not_good"),
+            PasswordError::Length => Self::new(Code::PasswordLength),
+            PasswordError::Wrong => Self::new(Code::PasswordWrong),
+            PasswordError::Code => Self::new(Code::CodeNotGood),
             PasswordError::Account(error) => error.into(),
             PasswordError::Realm(error) => error.into(),
             PasswordError::Sqlite(error) => Self::internal(error),
@@ -372,7 +352,7 @@ impl From<TooMany> for ApiError {
     fn from(error: TooMany) -> Self {
         Self {
             retry_after_s: Some(error.retry_after_s),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+            ..Self::new(Code::TooManyRequests)
         }
     }
 }

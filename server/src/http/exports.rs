@@ -6,22 +6,42 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use serde::Deserialize;
 use sync_core::ids::Class;
+use utoipa::ToSchema;
 
 use super::ApiError;
 use super::actor::{Origin, Reader, language_of};
-use super::given::Given;
+use super::described::bytes;
+use super::given::{Given, Query};
 use super::records::{Asked, RecordsQuery, asked_unit, personal_denied};
 use crate::app::App;
 use crate::export::{self, ExportError, Exported, Format, Records, What};
 use crate::policy::{Action, Personal, permit_realm};
 use crate::units::eras;
+
+/// What rows, and in which form: `records`, `acknowledgements`, `units` or `audit` with one of the endings `.csv`, `.xlsx`
+/// and `.ndjson`.
+#[derive(Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(examples("records.csv"))]
+pub(super) struct ExportFile(String);
+
+/// Rows as a file.
+pub(super) struct Rows(Response);
+
+bytes!(Rows, Format::ALL.map(Format::media_type));
+
+impl IntoResponse for Rows {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
 
 /// Bytes that are read of a file at a time.
 const CHUNK: usize = 64 * 1024;
@@ -32,10 +52,9 @@ pub(super) async fn get(
     reader: Reader,
     origin: Origin,
     headers: HeaderMap,
-    Path(file): Path<String>,
-    query: Result<Query<RecordsQuery>, QueryRejection>,
-) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    Path(ExportFile(file)): Path<ExportFile>,
+    Query(query): Query<RecordsQuery>,
+) -> Result<Rows, ApiError> {
     let (word, format) = wanted(&file)?;
     let what = match word {
         "records" => records(&reader, &query, Personal::Sealed)?,
@@ -64,9 +83,9 @@ pub(super) async fn post(
     reader: Reader,
     origin: Origin,
     headers: HeaderMap,
-    Path(file): Path<String>,
+    Path(ExportFile(file)): Path<ExportFile>,
     Given(query): Given<RecordsQuery>,
-) -> Result<Response, ApiError> {
+) -> Result<Rows, ApiError> {
     let ("records", format) = wanted(&file)? else {
         return Err(ApiError::not_found());
     };
@@ -104,10 +123,10 @@ async fn sent(
     origin: &Origin,
     headers: &HeaderMap,
     (what, format): (What, Format),
-) -> Result<Response, ApiError> {
+) -> Result<Rows, ApiError> {
     let by = origin.by(Some(reader.account), app.clock.now_ms());
     let exported = export::export(app, what, format, language_of(headers), by).await?;
-    Ok(attachment(exported))
+    Ok(Rows(attachment(exported)))
 }
 
 /// A file to be saved, piece by piece.

@@ -1,16 +1,21 @@
-//! A JSON body, read into what a handler names. The rejection's own text quotes the body; nothing of it is passed on.
+//! What a request says, read into what a handler names. The rejections' own texts quote it; nothing of that is passed on.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query as Queried, Request};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::ApiError;
+use super::{ApiError, Code};
 
 /// A JSON body.
 #[derive(Debug)]
 pub(super) struct Given<T>(pub(super) T);
+
+/// The query of an address.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
     type Rejection = ApiError;
@@ -24,9 +29,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
 }
 
 fn invalid(rejection: &JsonRejection) -> ApiError {
-    let status = rejection.status();
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::new(status, "body_too_large");
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::new(Code::BodyTooLarge);
     }
-    ApiError::new(StatusCode::BAD_REQUEST, "body_invalid")
+    ApiError::new(Code::BodyInvalid)
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let read = Queried::from_request_parts(parts, state).await;
+        let Queried(query) = read.map_err(|_| ApiError::parameter("query"))?;
+        Ok(Self(query))
+    }
 }

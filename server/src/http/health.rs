@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 
-use super::ApiError;
+use super::{ApiError, Code};
 use crate::app::App;
 
 pub(super) async fn alive() -> &'static str {
@@ -14,12 +13,12 @@ pub(super) async fn alive() -> &'static str {
 
 /// Ready: the store can be read, and the writer writes.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    let unready = |_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready");
+    let unready = |_| ApiError::new(Code::NotReady);
     app.store()
         .read(|conn| conn.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)))
         .await
         .map_err(unready)?;
     let written = app.store().write(|_| Ok::<_, rusqlite::Error>(())).await;
-    written.map_err(|_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready"))?;
+    written.map_err(|_| ApiError::new(Code::NotReady))?;
     Ok("ready\n")
 }

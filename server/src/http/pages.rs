@@ -5,6 +5,7 @@
 //! is an old one. Pages ask the same questions under the same permits as the API, and decide nothing.
 
 mod administration;
+mod api;
 mod charts;
 mod complete;
 mod conflicts;
@@ -27,10 +28,15 @@ mod report;
 mod words;
 mod writing;
 
+use std::sync::Arc;
+
+use axum::handler::Handler;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use axum::routing;
 
-use super::{ApiError, Route, Who, get, page_headers, post};
+use super::{ApiError, Route, Who, page_headers};
+use crate::app::App;
 pub(super) use problem::problem;
 
 /// Longest form: the text of a directive, escaped for a form (three bytes for one).
@@ -41,6 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
     use Who::{Anybody, Overseer, Reader};
     let mut pages = vec![
         get("/", Overseer, overview::page),
+        get("/api", Anybody, api::page),
         get("/charts", Overseer, charts::page),
         get("/conflicts", Overseer, conflicts::page),
         post("/conflicts/{record}", Overseer, conflicts::settle),
@@ -73,6 +80,30 @@ pub(super) fn routes() -> Vec<Route> {
     pages.extend(administration::routes());
     let bounded = pages.into_iter().map(|page| page.up_to(FORM_BYTES));
     bounded.map(Route::compressed).collect()
+}
+
+/// A page.
+fn get<T: 'static>(path: &'static str, who: Who, handler: impl Handler<T, Arc<App>>) -> Route {
+    let (method, handler) = ("GET", routing::get(handler));
+    Route {
+        method,
+        path,
+        who,
+        operation: None,
+        handler,
+    }
+}
+
+/// What a form is sent to.
+fn post<T: 'static>(path: &'static str, who: Who, handler: impl Handler<T, Arc<App>>) -> Route {
+    let (method, handler) = ("POST", routing::post(handler));
+    Route {
+        method,
+        path,
+        who,
+        operation: None,
+        handler,
+    }
 }
 
 /// A rendered page.

@@ -1,52 +1,80 @@
-//! `GET /v1/records`, `/v1/counts`, `/v1/conflicts`, `/v1/units`: the merged records for programs.
+//! `GET /v1/records`: the merged records for programs, and what other lists ask in the same way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sync_core::ids::{RecordId, UnitId};
-use sync_core::record::{ConflictValue, Scalar};
+use sync_core::ids::{AccountId, DeviceId, RecordId, UnitId};
+use sync_core::record::{RetractReason, Scalar};
 use sync_core::seal::SealedField;
+use utoipa::openapi::schema::{Schema, SchemaType};
+use utoipa::openapi::{RefOr, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::ApiError;
 use super::actor::Reader;
+use super::given::Query;
+use super::paging::{Cursor, Limit, Page, after, limit, seal};
+use super::{ApiError, Code};
 use crate::app::App;
 use crate::clock::{day_of, midnight_ms};
-use crate::conflicts::{self, SettledPlace, SettledRow};
 use crate::policy::{Action, Permit, Read};
-use crate::realm::{self, RealmError};
+use crate::realm::RealmError;
 use crate::records::{self, Filter, RecordRow};
+use crate::schema::{map_of, one_of};
 use crate::search::{self, Blinder, Depth, Found, NoWords, Place, Words};
-use crate::seen::mark;
 use crate::units::eras::{self, View};
 
-/// Most rows of a page, and how many come without a wish.
-const PAGE_MAX: usize = 500;
-const PAGE: usize = 100;
-
 /// What can be asked of records.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecordsQuery {
+    /// Only what is of this unit and of those below it.
+    #[schema(value_type = Option<UnitId>)]
     unit: Option<String>,
+    /// Under the units of their own date, or of today (without).
+    #[schema(value_type = Option<View>)]
     view: Option<String>,
+    /// From this day on.
+    #[schema(value_type = Option<Date>)]
     from: Option<String>,
+    /// Up to and with this day.
+    #[schema(value_type = Option<Date>)]
     to: Option<String>,
+    /// Only of this category: its code in the catalogue.
+    #[schema(examples("dich_vu_cong"))]
     category: Option<String>,
+    /// Only with this outcome: its code in the catalogue.
+    #[schema(examples("hoan_thanh"))]
     outcome: Option<String>,
+    /// Only those that were taken back, or only those that were not.
     retracted: Option<bool>,
+    /// `personal`: with citizens' data, for who may read it.
+    #[schema(value_type = Option<Include>)]
     include: Option<String>,
+    /// Words as Vietnamese type them; in a query they are looked for in what is clear alone.
+    #[schema(examples("nguyen van a"))]
     q: Option<String>,
+    #[schema(value_type = Option<Cursor>)]
     cursor: Option<String>,
+    #[schema(value_type = Option<Limit>)]
     pub(super) limit: Option<usize>,
 }
+
+/// What comes on request.
+pub(super) enum Include {}
+
+impl PartialSchema for Include {
+    fn schema() -> RefOr<Schema> {
+        one_of(["personal"])
+    }
+}
+
+impl ToSchema for Include {}
 
 impl RecordsQuery {
     pub(super) fn unit(&self) -> Option<&str> {
@@ -54,48 +82,92 @@ impl RecordsQuery {
     }
 }
 
-/// One record.
-#[derive(Serialize)]
+/// One record: an assistance.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Record)]
 pub(super) struct RecordView {
-    id: String,
-    unit: String,
+    /// Its id.
+    id: RecordId,
+    /// The unit in which it was made.
+    unit: UnitId,
+    /// When the help was given, UTC milliseconds.
     occurred_at_ms: i64,
+    /// Its category: a code of the catalogue.
+    #[schema(examples("dich_vu_cong"))]
     category: String,
+    /// The procedure that it is about: a code of the catalogue.
+    #[schema(examples("1.004873"))]
     procedure: Option<String>,
+    /// How the help was given: a code of the catalogue.
+    #[schema(examples("tai_nha"))]
     channel: String,
+    /// What came of it: a code of the catalogue.
+    #[schema(examples("hoan_thanh"))]
     outcome: String,
+    /// How many people were helped.
     people: u32,
+    /// How long it took.
     minutes: Option<u32>,
+    /// How satisfied the citizen was, from 1 to 5.
+    #[schema(minimum = 1, maximum = 5)]
     satisfaction: Option<u8>,
-    recorded_by: String,
-    device: String,
+    /// Who recorded it.
+    recorded_by: AccountId,
+    /// On which device.
+    device: DeviceId,
+    /// When it was recorded, UTC milliseconds of the device.
     recorded_at_ms: i64,
+    /// That it was taken back.
     retraction: Option<RetractionView>,
-    /// Names of the sealed fields that it has.
+    /// The sealed fields that it has.
+    #[schema(value_type = Vec<SealedField>)]
     sealed: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = personal)]
     personal: Option<BTreeMap<&'static str, String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(schema_with = unknown)]
     unknown: BTreeMap<String, Value>,
+    /// How many of its fields have several current values.
+    #[schema(examples(0))]
     conflicts: u32,
 }
 
-#[derive(Serialize)]
+pub(super) fn personal() -> RefOr<Schema> {
+    let about = "Its sealed fields in the clear, where `include=personal` asks for them.";
+    map_of(
+        Type::String.into(),
+        about,
+        json!({ "citizen_name": "Nguyễn Thị Lan" }),
+    )
+}
+
+fn unknown() -> RefOr<Schema> {
+    let about = "Fields that a later version of the app wrote.";
+    map_of(SchemaType::AnyValue, about, json!({ "weather": "rain" }))
+}
+
+/// That a record was taken back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Retraction)]
 struct RetractionView {
+    /// Why.
+    #[schema(value_type = RetractReason)]
     reason: String,
-    by: String,
+    /// Who did it.
+    by: AccountId,
+    /// When, UTC milliseconds of the device.
     at_ms: i64,
 }
 
 pub(super) async fn records(
     State(app): State<Arc<App>>,
     reader: Reader,
-    query: Result<Query<RecordsQuery>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    Query(query): Query<RecordsQuery>,
+) -> Result<Json<Page<RecordView>>, ApiError> {
     let asked = Asked::of(&reader, &query)?;
     // What stands in an address is no citizen's name: words are looked for in what is clear.
-    let (told, _) = page(&app, asked, Reach::Clear, limit(query.limit)?).await?;
+    let told = page(&app, asked, Reach::Clear, limit(query.limit)?).await?;
     Ok(Json(told))
 }
 
@@ -141,11 +213,13 @@ impl Asked {
         };
         let words = query.q.as_deref().map(Words::of).transpose();
         let words = words.map_err(|NoWords| ApiError::parameter("q"))?;
-        let (mut filter, mut after) = (filter(query)?, None);
-        match (query.cursor.as_deref(), &words) {
-            (None, _) => {}
-            (Some(cursor), None) => filter.after = Some(open_cursor(cursor).ok_or_else(bad_cursor)?),
-            (Some(cursor), Some(_)) => after = Some(Place::open(cursor).ok_or_else(bad_cursor)?),
+        let (mut filter, mut found_after) = (filter(query)?, None);
+        match &words {
+            None => filter.after = after(query.cursor.as_deref())?,
+            Some(_) => {
+                let open = |cursor| Place::open(cursor).ok_or_else(|| ApiError::parameter("cursor"));
+                found_after = query.cursor.as_deref().map(open).transpose()?;
+            }
         }
         Ok(Self {
             permit,
@@ -153,25 +227,25 @@ impl Asked {
             filter,
             words,
             personal,
-            after,
+            after: found_after,
         })
     }
 }
 
 pub(super) fn personal_denied() -> ApiError {
-    ApiError::new(StatusCode::FORBIDDEN, "personal_denied")
+    ApiError::new(Code::PersonalDenied)
 }
 
-/// One page of records, and how many there are on it.
+/// One page of records.
 pub(super) async fn page(
     app: &Arc<App>,
     asked: Asked,
     reach: Reach,
     limit: usize,
-) -> Result<(Value, usize), ApiError> {
+) -> Result<Page<RecordView>, ApiError> {
     let worker = Arc::clone(app);
     let today = day_of(app.clock.now_ms());
-    let (mut rows, personal) = app
+    let (rows, personal) = app
         .store()
         .read(move |conn| {
             let spans = asked.past_of.map(|unit| eras::spans(conn, today, unit));
@@ -206,21 +280,16 @@ pub(super) async fn page(
             Ok::<_, RealmError>((rows, personal))
         })
         .await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(_, cursor)| cursor.clone());
     let mut personal = personal.map(Vec::into_iter);
-    let views: Vec<RecordView> = rows
-        .into_iter()
-        .map(|(row, _)| view(row, personal.as_mut().and_then(Iterator::next)))
-        .collect();
-    let count = views.len();
-    Ok((json!({ "records": views, "next": next }), count))
+    let cursor = |(_, cursor): &(RecordRow, String)| cursor.clone();
+    Ok(Page::of(rows, limit, cursor, |(row, _)| {
+        view(row, personal.as_mut().and_then(Iterator::next))
+    }))
 }
 
 fn listed(rows: Vec<RecordRow>) -> Vec<(RecordRow, String)> {
     let with_cursor = |row: RecordRow| {
-        let cursor = seal_cursor(row.occurred_at_ms, &row.id.to_bytes());
+        let cursor = seal(&(row.occurred_at_ms, row.id));
         (row, cursor)
     };
     rows.into_iter().map(with_cursor).collect()
@@ -231,172 +300,6 @@ fn found(found: Vec<Found>) -> Vec<(RecordRow, String)> {
         .into_iter()
         .map(|found| (found.row, found.place.seal()))
         .collect()
-}
-
-/// What can be asked of conflicts.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ConflictsQuery {
-    state: Option<String>,
-    unit: Option<String>,
-    view: Option<String>,
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
-pub(super) async fn conflicts(
-    State(app): State<Arc<App>>,
-    reader: Reader,
-    query: Result<Query<ConflictsQuery>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let unit = asked_unit(query.unit.as_deref())?;
-    let (permit, past_of) = place(&reader, Action::ReadRecords, unit, query.view.as_deref())?;
-    let (limit, today) = (limit(query.limit)?, day_of(app.clock.now_ms()));
-    match query.state.as_deref() {
-        None | Some("open") => {}
-        Some("settled") => return settled(&app, permit, past_of, query.cursor.as_deref(), limit).await,
-        Some(_) => return Err(ApiError::parameter("state")),
-    }
-    let after = query
-        .cursor
-        .as_deref()
-        .map(|cursor| open_conflict_cursor(cursor).ok_or_else(bad_cursor))
-        .transpose()?;
-    let mut rows = app
-        .store()
-        .read(move |conn| {
-            let spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
-            let found = conflicts::open(conn, &permit, spans.as_deref(), after.as_ref(), limit + 1)?;
-            Ok::<_, RealmError>(found)
-        })
-        .await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| more);
-    let next = last.map(|row| seal_conflict_cursor(row.record, &row.field));
-    let views: Vec<Value> = rows
-        .into_iter()
-        .map(|row| {
-            let sealed = SealedField::from_key(&row.field).is_some();
-            json!({
-                "record": row.record.to_string(), "unit": row.unit.to_string(), "field": row.field,
-                "sealed": sealed, "values": conflict_values(&row.values), "seen": seen(&row.values),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "conflicts": views, "next": next })))
-}
-
-/// Conflicts that were settled, the last one first.
-async fn settled(
-    app: &App,
-    permit: Permit<Read>,
-    past_of: Option<UnitId>,
-    cursor: Option<&str>,
-    limit: usize,
-) -> Result<Json<Value>, ApiError> {
-    let today = day_of(app.clock.now_ms());
-    let after = cursor.map(|cursor| open_settled_cursor(cursor).ok_or_else(bad_cursor));
-    let after = after.transpose()?;
-    let mut rows = app
-        .store()
-        .read(move |conn| {
-            let spans = past_of.map(|unit| eras::spans(conn, today, unit)).transpose()?;
-            let found = conflicts::settled(conn, &permit, spans.as_deref(), after.as_ref(), limit + 1)?;
-            Ok::<_, RealmError>(found)
-        })
-        .await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(seal_settled_cursor);
-    let views: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "record": row.record.to_string(), "unit": row.unit.to_string(), "field": row.field,
-                "sealed": SealedField::from_key(&row.field).is_some(), "values": conflict_values(&row.values),
-                "settled": {
-                    "value": row.chosen.as_ref().map(scalar), "by": row.by.to_string(), "at_ms": row.at_ms,
-                },
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "conflicts": views, "next": next })))
-}
-
-/// The mark of values that somebody saw.
-pub(super) fn seen(values: &[ConflictValue]) -> String {
-    mark(values.iter().map(|value| &value.value))
-}
-
-/// Each value, who set it and when.
-pub(super) fn conflict_values(values: &[ConflictValue]) -> Vec<Value> {
-    let values = values.iter().map(
-        |value| json!({ "value": scalar(&value.value), "by": value.by.to_string(), "at_ms": value.at_ms }),
-    );
-    values.collect()
-}
-
-/// What can be asked of units.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UnitsQuery {
-    on: Option<String>,
-}
-
-pub(super) async fn units(
-    State(app): State<Arc<App>>,
-    reader: Reader,
-    query: Result<Query<UnitsQuery>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let day = match query.on.as_deref() {
-        Some(on) => on.parse().map_err(|_| ApiError::parameter("on"))?,
-        None => day_of(app.clock.now_ms()),
-    };
-    let permit = reader.permit(Action::ReadUnits, None)?;
-    let tree = app.store().read(move |conn| realm::tree(conn, day)).await?;
-    let visible = eras::known(&tree, &permit);
-    let views: Vec<Value> = tree
-        .units()
-        .filter(|unit| visible.contains(&unit.id))
-        .map(|unit| {
-            json!({
-                "id": unit.id.to_string(), "level": unit.level, "code": unit.code, "name": unit.name,
-                "parent": unit.parent.map(|parent| parent.to_string()),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "on": day.to_string(), "units": views })))
-}
-
-/// What can be asked of counts.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CountsQuery {
-    unit: Option<String>,
-    view: Option<String>,
-    level: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-}
-
-/// Sums under the units of a level, as it was or as it is now.
-pub(super) async fn counts(
-    State(app): State<Arc<App>>,
-    reader: Reader,
-    query: Result<Query<CountsQuery>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let permit = reader.permit(Action::ReadRecords, asked_unit(query.unit.as_deref())?)?;
-    let view = asked_view(query.view.as_deref())?;
-    let between = between(query.from.as_deref(), query.to.as_deref())?;
-    let now_ms = app.clock.now_ms();
-    let counted = app
-        .store()
-        .read(move |conn| eras::counts(conn, &permit, view, query.level.as_deref(), between, now_ms));
-    Ok(Json(json!({ "counts": counted.await? })))
 }
 
 pub(super) fn asked_view(word: Option<&str>) -> Result<View, ApiError> {
@@ -447,7 +350,7 @@ fn filter(query: &RecordsQuery) -> Result<Filter, ApiError> {
 }
 
 /// The instants that two days stand for, the second included.
-fn between(from: Option<&str>, to: Option<&str>) -> Result<(Option<i64>, Option<i64>), ApiError> {
+pub(super) fn between(from: Option<&str>, to: Option<&str>) -> Result<(Option<i64>, Option<i64>), ApiError> {
     let day = |text: Option<&str>, name| -> Result<Option<Date>, ApiError> {
         text.map(|text| text.parse().map_err(|_| ApiError::parameter(name)))
             .transpose()
@@ -458,71 +361,10 @@ fn between(from: Option<&str>, to: Option<&str>) -> Result<(Option<i64>, Option<
     Ok((day(from, "from")?.and_then(midnight_ms), to.and_then(midnight_ms)))
 }
 
-pub(super) fn limit(wanted: Option<usize>) -> Result<usize, ApiError> {
-    let limit = wanted.unwrap_or(PAGE);
-    if (1..=PAGE_MAX).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(ApiError::parameter("limit"))
-    }
-}
-
-fn bad_cursor() -> ApiError {
-    ApiError::parameter("cursor")
-}
-
-pub(super) fn seal_cursor(occurred_at_ms: i64, record: &[u8; 16]) -> String {
-    let mut bytes = occurred_at_ms.to_be_bytes().to_vec();
-    bytes.extend(record);
-    BASE64URL_NOPAD.encode(&bytes)
-}
-
-pub(super) fn open_cursor(text: &str) -> Option<(i64, RecordId)> {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-    let (time, record) = bytes.split_first_chunk::<8>()?;
-    Some((
-        i64::from_be_bytes(*time),
-        RecordId::from_bytes(record.try_into().ok()?),
-    ))
-}
-
-pub(super) fn seal_conflict_cursor(record: RecordId, field: &str) -> String {
-    let mut bytes = record.to_bytes().to_vec();
-    bytes.extend(field.as_bytes());
-    BASE64URL_NOPAD.encode(&bytes)
-}
-
-pub(super) fn open_conflict_cursor(text: &str) -> Option<(RecordId, String)> {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-    let (record, field) = bytes.split_first_chunk::<16>()?;
-    Some((
-        RecordId::from_bytes(*record),
-        String::from_utf8(field.to_vec()).ok()?,
-    ))
-}
-
-pub(super) fn seal_settled_cursor(row: &SettledRow) -> String {
-    let mut bytes = row.at_ms.to_be_bytes().to_vec();
-    bytes.extend(row.change);
-    bytes.extend(row.field.as_bytes());
-    BASE64URL_NOPAD.encode(&bytes)
-}
-
-pub(super) fn open_settled_cursor(text: &str) -> Option<SettledPlace> {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-    let (time, rest) = bytes.split_first_chunk::<8>()?;
-    let (change, field) = rest.split_first_chunk::<32>()?;
-    Some(SettledPlace {
-        at_ms: i64::from_be_bytes(*time),
-        change: *change,
-        field: String::from_utf8(field.to_vec()).ok()?,
-    })
-}
-
 pub(super) fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String>>) -> RecordView {
     RecordView {
-        id: row.id.to_string(),
-        unit: row.unit.to_string(),
+        id: row.id,
+        unit: row.unit,
         occurred_at_ms: row.occurred_at_ms,
         category: row.category,
         procedure: row.procedure,
@@ -531,14 +373,12 @@ pub(super) fn view(row: RecordRow, personal: Option<BTreeMap<SealedField, String
         people: row.people,
         minutes: row.minutes,
         satisfaction: row.satisfaction,
-        recorded_by: row.recorded_by.to_string(),
-        device: row.device.to_string(),
+        recorded_by: row.recorded_by,
+        device: row.device,
         recorded_at_ms: row.recorded_at_ms,
-        retraction: row.retraction.map(|(reason, by, at_ms)| RetractionView {
-            reason,
-            by: by.to_string(),
-            at_ms,
-        }),
+        retraction: row
+            .retraction
+            .map(|(reason, by, at_ms)| RetractionView { reason, by, at_ms }),
         sealed: row.sealed.keys().map(|field| field.key()).collect(),
         personal: personal.map(|fields| {
             fields

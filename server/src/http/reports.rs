@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use serde::Deserialize;
 use sync_core::ids::{Class, UnitId};
+use utoipa::ToSchema;
 
 use super::ApiError;
 use super::actor::{Reader, language_of};
+use super::described::bytes;
+use super::given::Query;
 use crate::app::App;
 use crate::export::{Format, Labels};
 use crate::policy::Action;
@@ -20,20 +22,37 @@ use crate::realm::RealmError;
 use crate::report::{self, Permits};
 
 /// Of which unit.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportQuery {
+    /// Of this unit and of those below it.
     unit: UnitId,
+}
+
+/// Which month: `2025-03.xlsx`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(examples("2025-03.xlsx"))]
+pub(super) struct ReportFile(String);
+
+/// A report as a file.
+pub(super) struct Workbook(Response);
+
+bytes!(Workbook, [Format::Xlsx.media_type()]);
+
+impl IntoResponse for Workbook {
+    fn into_response(self) -> Response {
+        self.0
+    }
 }
 
 pub(super) async fn workbook(
     State(app): State<Arc<App>>,
     reader: Reader,
     headers: HeaderMap,
-    Path(file): Path<String>,
-    query: Result<Query<ReportQuery>, QueryRejection>,
-) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::parameter("unit"))?;
+    Path(ReportFile(file)): Path<ReportFile>,
+    Query(query): Query<ReportQuery>,
+) -> Result<Workbook, ApiError> {
     let month = file.strip_suffix(".xlsx").ok_or_else(ApiError::not_found)?;
     let first: Date = format!("{month}-01")
         .parse()
@@ -60,7 +79,7 @@ pub(super) async fn workbook(
             .ok()
             .map(|named| (header::CONTENT_DISPOSITION, named)),
     );
-    Ok(response)
+    Ok(Workbook(response))
 }
 
 /// A report is for who looks over the unit.

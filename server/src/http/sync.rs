@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use sync_core::protocol::{Body, CONTENT_TYPE, Flags, decode_request, encode_response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::ApiError;
 use super::actor::DeviceActor;
+use super::described::bytes;
+use super::{ApiError, Code};
 use crate::app::App;
 use crate::devices::Standing;
 use crate::metrics;
@@ -22,12 +23,23 @@ const SMALL_BYTES: usize = 2 * 1024;
 /// So long a device waits for its own exchange before, which usually takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The answer of an exchange.
+pub(super) struct Exchanged(Response);
+
+bytes!(Exchanged, [CONTENT_TYPE]);
+
+impl IntoResponse for Exchanged {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
 pub(super) async fn sync(
     State(app): State<Arc<App>>,
     actor: DeviceActor,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
+) -> Result<Exchanged, ApiError> {
     let body = body.map_err(|rejection| ApiError::of_status(rejection.status()))?;
     let compressed = is_compressed(&headers)?;
     let begun = Instant::now();
@@ -54,7 +66,7 @@ pub(super) async fn sync(
     let response = exchanged.map(answer).map_err(IntoResponse::into_response);
     let response = response.unwrap_or_else(|refused| refused);
     metrics::exchange(response.status().as_u16(), begun.elapsed());
-    Ok(response)
+    Ok(Exchanged(response))
 }
 
 /// What a device has to do besides: one that was revoked wipes itself, once everything is delivered.
@@ -82,7 +94,7 @@ async fn turn(app: &App, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, A
 }
 
 fn is_compressed(headers: &HeaderMap) -> Result<bool, ApiError> {
-    let unsupported = || ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported");
+    let unsupported = || ApiError::new(Code::MediaTypeUnsupported);
     let is = |name, expected: &str| {
         headers
             .get(name)

@@ -14,6 +14,7 @@ use sync_core::projection::RowChange;
 use sync_core::protocol::Batch;
 use sync_core::record::{Assistance, Remark};
 use sync_core::seal::{MasterKey, RecordKey, SealedField, open};
+use utoipa::ToSchema;
 
 use super::list::{Parked, find};
 use crate::documents::Loaded;
@@ -24,9 +25,10 @@ use crate::policy::{Permit, Read};
 const CHAIN: usize = 64;
 
 /// One change of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChangeView {
     /// Its hash.
+    #[schema(examples("b1946ac92492d2347c6235b4d2611184b1946ac92492d2347c6235b4d2611184"))]
     pub hash: String,
     /// How large it is.
     pub bytes: usize,

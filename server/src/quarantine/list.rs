@@ -8,12 +8,13 @@ use serde::Serialize;
 use sync_core::ids::{AccountId, DeviceId, DocumentId, UnitId};
 use sync_core::protocol::{Batch, Keys, ListedKey};
 use sync_core::seal::{KeySeed, MasterKey};
+use utoipa::ToSchema;
 
-use super::{WrappedKeys, place_of};
+use super::{Discard, WrappedKeys, place_of};
 use crate::policy::{Permit, Read};
 
 /// One row, for people.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, PartialEq, Eq, ToSchema)]
 pub struct Parked {
     /// Its number here.
     pub id: i64,
@@ -22,22 +23,27 @@ pub struct Parked {
     /// Whose edits it claims to be.
     pub account: AccountId,
     /// For which document.
+    #[schema(examples("ledger/01JF0A5X7M3Q8R2W9YB4CDE6GH/2025-03"))]
     pub document: String,
     /// Of which unit.
     pub unit: UnitId,
     /// When it came, UTC milliseconds.
     pub received_at_ms: i64,
     /// `quarantined`, or `rejected`: nothing that this software makes, and kept for whoever looks for the bug.
+    #[schema(examples("quarantined"))]
     pub verdict: String,
     /// Why it was not merged.
+    #[schema(examples("not_permitted"))]
     pub reason: String,
     /// How many changes it has.
     pub changes: usize,
     /// The quarantined batch that it stands on.
     pub joins: Option<i64>,
     /// `released` or `discarded`; nothing while it is open.
+    #[schema(examples("discarded"))]
     pub outcome: Option<String>,
     /// Why it was discarded.
+    #[schema(value_type = Option<Discard>)]
     pub outcome_reason: Option<String>,
     /// When that was decided, UTC milliseconds.
     pub decided_at_ms: Option<i64>,
@@ -56,6 +62,18 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [State; 3] = [State::Waiting, State::Decided, State::Rejected];
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Decided => "decided",
+            State::Rejected => "rejected",
+        }
+    }
+
     fn condition(self) -> &'static str {
         match self {
             State::Waiting => "verdict = 'quarantined' AND outcome IS NULL",
@@ -74,12 +92,8 @@ impl FromStr for State {
     type Err = NoState;
 
     fn from_str(word: &str) -> Result<Self, NoState> {
-        match word {
-            "waiting" => Ok(State::Waiting),
-            "decided" => Ok(State::Decided),
-            "rejected" => Ok(State::Rejected),
-            _ => Err(NoState),
-        }
+        let mut all = Self::ALL.into_iter();
+        all.find(|state| state.word() == word).ok_or(NoState)
     }
 }
 

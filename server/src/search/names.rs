@@ -7,51 +7,66 @@ use rusqlite::{Connection, params_from_iter};
 use serde::Serialize;
 use sync_core::folding::{Word, words};
 use sync_core::ids::{RecordId, UnitId};
+use utoipa::ToSchema;
 
 use super::{Fit, Words, index};
 use crate::accounts::{self, AccountView};
 use crate::policy::{Permit, Read};
 
 /// A unit that was found, in one of its times.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UnitFound {
     /// Its id.
+    #[schema(value_type = UnitId)]
     pub id: String,
     /// Its level then.
+    #[schema(examples("hamlet"))]
     pub level: String,
     /// Its code then.
+    #[schema(examples("15367.01"))]
     pub code: String,
     /// Its name then.
+    #[schema(examples("Thôn Đồng Minh"))]
     pub name: String,
     /// The name of the unit above it then: hamlets of one name are many.
+    #[schema(examples("Xã Vĩnh Hưng"))]
     pub above: Option<String>,
     /// The first day of that time.
+    #[schema(value_type = Date)]
     pub from: String,
-    /// The first day after it; `None`: it is so today.
+    /// The first day after it; nothing: it is so today.
+    #[schema(value_type = Option<Date>)]
     pub to: Option<String>,
 }
 
 /// An entry of the catalogue that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EntryFound {
     /// `procedure` or `category`.
+    #[schema(examples("procedure"))]
     pub kind: String,
     /// Its code.
+    #[schema(examples("1.004873"))]
     pub code: String,
     /// Its Vietnamese name.
+    #[schema(examples("Cấp giấy xác nhận tình trạng hôn nhân"))]
     pub name: String,
 }
 
 /// A directive that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DirectiveFound {
     /// The record of this version.
+    #[schema(value_type = RecordId)]
     pub id: String,
     /// Who issued it.
+    #[schema(value_type = UnitId)]
     pub unit: String,
     /// Its number.
+    #[schema(examples("12/UBND"))]
     pub number: String,
     /// Its title.
+    #[schema(examples("Ra quân tháng Ba"))]
     pub title: String,
     /// When, UTC milliseconds.
     pub issued_at_ms: i64,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sync_core::ids::{AccountId, UnitId};
 use unicode_normalization::UnicodeNormalization;
+use utoipa::ToSchema;
 
 use super::{TEXT_BYTES, UnitsError};
 use crate::audit::{self, Act, By};
@@ -81,12 +82,14 @@ pub struct Period {
 }
 
 /// A part of a unit that is divided.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 pub struct Part {
     /// Official code; empty where there is none.
     #[serde(default)]
+    #[schema(examples("15367.12"))]
     pub code: String,
     /// Its name.
+    #[schema(examples("Thôn Đồng Minh 2"))]
     pub name: String,
 }
 

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use rusqlite::Connection;
 use serde::Serialize;
 use sync_core::ids::UnitId;
+use utoipa::ToSchema;
 
 use crate::aggregates::{self, Days, Sums};
 use crate::clock::{day_of, midnight_ms};
@@ -29,13 +30,20 @@ pub enum View {
 }
 
 impl View {
+    /// Every view.
+    pub const ALL: [View; 2] = [View::Was, View::Now];
+
+    /// The word of a view.
+    pub fn word(self) -> &'static str {
+        match self {
+            View::Was => "was",
+            View::Now => "now",
+        }
+    }
+
     /// The view of a word.
     pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "was" => Some(View::Was),
-            "now" => Some(View::Now),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|view| view.word() == word)
     }
 }
 
@@ -51,13 +59,16 @@ pub struct Era {
 }
 
 /// The sums of one unit and of what is below it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Count {
     /// The unit.
+    #[schema(value_type = UnitId)]
     pub unit: String,
     /// Its code in that view.
+    #[schema(examples("15367"))]
     pub code: String,
     /// Its name in that view.
+    #[schema(examples("Xã Vĩnh Hưng"))]
     pub name: String,
     /// The sums.
     #[serde(flatten)]

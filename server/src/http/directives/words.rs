@@ -4,50 +4,84 @@ use serde::{Deserialize, Deserializer};
 use sync_core::edit::DraftField;
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::record::{Asks, Reach, Relation, Target, Targets, Urgency};
+use utoipa::ToSchema;
 
 use crate::http::ApiError;
 use crate::policy::Role;
 
 /// Fields of a directive. What is not named stays as it is; `null` clears what may be empty.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DirectiveWords)]
 pub(in crate::http) struct Words {
     /// Whose directive it is; to be said once.
     pub(in crate::http) unit: Option<UnitId>,
+    /// Its number.
     #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<String>, examples("12/UBND"))]
     pub(in crate::http) number: Option<Option<String>>,
+    /// What it is about.
+    #[schema(examples("Ra quân tháng Ba"))]
     pub(in crate::http) title: Option<String>,
+    /// What it says.
     #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<String>, examples("Mỗi thôn ra quân một buổi."))]
     pub(in crate::http) body: Option<Option<String>>,
+    /// How urgent it is.
+    #[schema(value_type = Option<Urgency>)]
     pub(in crate::http) urgency: Option<String>,
+    /// By when it is to be done, UTC milliseconds.
     #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<i64>)]
     pub(in crate::http) deadline_ms: Option<Option<i64>>,
+    /// Who signs it.
     #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<String>, examples("Chủ tịch UBND xã"))]
     pub(in crate::http) signer: Option<Option<String>>,
+    /// To whom it is directed.
     pub(in crate::http) targets: Option<Vec<NamedTarget>>,
+    /// Only units of these levels.
     #[serde(default)]
+    #[schema(examples("hamlet"))]
     pub(in crate::http) levels: Vec<String>,
+    /// Only people with these roles.
     #[serde(default)]
+    #[schema(value_type = Vec<Role>)]
     pub(in crate::http) roles: Vec<String>,
+    /// What has to be answered.
+    #[schema(value_type = Option<Asks>)]
     pub(in crate::http) asks: Option<String>,
+    /// What it does to an earlier directive.
     #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<NamedRelation>)]
     pub(in crate::http) relation: Option<Option<NamedRelation>>,
     /// The degree of secrecy; anything but `none` is refused.
+    #[schema(examples("none"))]
     pub(in crate::http) secrecy: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A unit, and how far below it.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewTarget)]
 pub(in crate::http) struct NamedTarget {
+    /// Which unit.
     pub(in crate::http) unit: UnitId,
+    /// How far; with everything below it, without.
     #[serde(default)]
+    #[schema(value_type = Option<Reach>)]
     pub(in crate::http) reach: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What a directive does to an earlier one.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewRelation)]
 pub(in crate::http) struct NamedRelation {
+    /// What it does.
+    #[schema(value_type = Relation)]
     pub(in crate::http) kind: String,
+    /// To which one.
     pub(in crate::http) directive: RecordId,
 }
 

@@ -22,8 +22,9 @@ use data_encoding::BASE64URL_NOPAD;
 use jiff::civil::Date;
 
 use super::words::Words;
+use super::{get, post};
 use crate::clock::random;
-use crate::http::{ApiError, Route, Who, get, post};
+use crate::http::{ApiError, Route, Who};
 use account::changes;
 
 /// Longest file that comes in a form; what was looked at comes back escaped, up to three bytes for one.

@@ -15,9 +15,7 @@ use serde::Deserialize;
 use sync_core::ids::UnitId;
 
 use super::super::ApiError;
-use super::super::records::{
-    open_conflict_cursor, open_settled_cursor, seal_conflict_cursor, seal_settled_cursor,
-};
+use super::super::paging::{self, seal};
 use super::frame::{Frame, Visitor};
 use super::input::Input;
 use super::pick::{Choice, choices};
@@ -131,7 +129,7 @@ pub(super) async fn page(
 async fn open(app: &Arc<App>, visitor: &Visitor, query: ConflictsQuery) -> Result<ConflictsPage, ApiError> {
     let (permit, after) = (
         visitor.records(query.unit()?)?,
-        query.after(open_conflict_cursor)?,
+        paging::after(Some(&query.cursor))?,
     );
     let (worker, words, personal) = (Arc::clone(app), visitor.words, query.personal);
     let found = app.store().read(move |conn| {
@@ -144,7 +142,7 @@ async fn open(app: &Arc<App>, visitor: &Visitor, query: ConflictsQuery) -> Resul
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let last = rows.last().filter(|_| more);
-    let next = last.map(|row| query.next(&seal_conflict_cursor(row.record, &row.field)));
+    let next = last.map(|row| query.next(&seal(&(row.record, row.field.clone()))));
     let viewing = Viewing::new(visitor, &looked);
     let conflicts = rows.iter().map(|row| viewing.open(row, String::new())).collect();
     Ok(ConflictsPage {
@@ -159,7 +157,10 @@ async fn settled(
     visitor: &Visitor,
     query: ConflictsQuery,
 ) -> Result<ConflictsPage, ApiError> {
-    let (permit, after) = (visitor.records(query.unit()?)?, query.after(open_settled_cursor)?);
+    let (permit, after) = (
+        visitor.records(query.unit()?)?,
+        paging::after(Some(&query.cursor))?,
+    );
     let (worker, words, personal) = (Arc::clone(app), visitor.words, query.personal);
     let found = app.store().read(move |conn| {
         let rows = conflicts::settled(conn, &permit, None, after.as_ref(), PAGE + 1)?;
@@ -173,7 +174,7 @@ async fn settled(
     let next = rows
         .last()
         .filter(|_| more)
-        .map(|row| query.next(&seal_settled_cursor(row)));
+        .map(|row| query.next(&seal(&row.place())));
     let viewing = Viewing::new(visitor, &looked);
     let settled = rows.iter().map(|row| viewing.settled(row)).collect();
     Ok(ConflictsPage {
@@ -205,13 +206,6 @@ impl ConflictsQuery {
     fn unit(&self) -> Result<Option<UnitId>, ApiError> {
         let unit = (!self.unit.is_empty()).then(|| self.unit.parse());
         unit.transpose().map_err(|_| ApiError::parameter("unit"))
-    }
-
-    /// The place in a list after which it goes on.
-    fn after<T>(&self, open: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
-        let after = (!self.cursor.is_empty()).then(|| open(&self.cursor));
-        let after = after.map(|after| after.ok_or_else(|| ApiError::parameter("cursor")));
-        after.transpose()
     }
 
     /// The address of the list in some state.

@@ -14,12 +14,12 @@ use sync_core::progress::SOON_MS;
 use sync_core::record::{Directive, Reach, Stage, Targets, Urgency};
 
 use super::super::ApiError;
-use super::super::records::{open_cursor, seal_cursor};
+use super::super::paging::{self, seal};
 use super::frame::{Frame, Visitor};
 use super::render;
 use super::words::Words;
 use crate::app::App;
-use crate::directives::{self, Board, Counts, Standing};
+use crate::directives::{self, Board, Counts, MOST_DRAFTS, Standing};
 use crate::policy::Action;
 use crate::realm::RealmError;
 use crate::tree::Tree;
@@ -119,17 +119,14 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let boards = visitor.reader.permit(Action::Hold(Class::Board), None)?;
     let acks = visitor.reader.permit(Action::Hold(Class::Acks), None)?;
-    let after = (!query.cursor.is_empty()).then(|| open_cursor(&query.cursor));
-    let after = after
-        .map(|after| after.ok_or_else(|| ApiError::parameter("cursor")))
-        .transpose()?;
+    let after = paging::after(Some(&query.cursor))?;
     let authority = Arc::clone(&visitor.reader.authority);
     let writes = visitor.read(Action::Hold(Class::Drafts)).ok();
     app.flush_presence().await;
     let (mut found, drafts) = app
         .store()
         .read(move |conn| {
-            let drafts = writes.map(|permit| directives::drafts(conn, &permit, None));
+            let drafts = writes.map(|permit| directives::drafts(conn, &permit, None, MOST_DRAFTS));
             let drafts = drafts.transpose()?.map(|drafts| drafts.len());
             let found = directives::list(conn, &boards, None, after, PAGE + 1)?.into_iter();
             let told = found.map(|directive| {
@@ -146,7 +143,7 @@ pub(super) async fn list(
     let more = found.len() > PAGE;
     found.truncate(PAGE);
     let last = found.last().filter(|_| more);
-    let next = last.map(|(last, ..)| seal_cursor(last.issued_at_ms, &last.id.to_bytes()));
+    let next = last.map(|(last, ..)| seal(&(last.issued_at_ms, last.id)));
     let lines = found.iter().map(|(directive, counts, ended, doubled)| Line {
         ended: *ended,
         doubled: *doubled,

@@ -20,7 +20,7 @@ use super::render;
 use super::writing::{FIELDS, Typed, Writing};
 use super::{directives, issue};
 use crate::app::App;
-use crate::directives as stored;
+use crate::directives::{self as stored, MOST_DRAFTS};
 use crate::documents::Loaded;
 use crate::log::ReplayError;
 use crate::policy::{Action, Permit, Read};
@@ -80,7 +80,7 @@ struct Standing {
 pub(super) async fn list(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, ApiError> {
     let permit = visitor.read(Action::Hold(Class::Drafts))?;
     let found = app.store().read(move |conn| {
-        let drafts = stored::drafts(conn, &permit, None)?.into_iter();
+        let drafts = stored::drafts(conn, &permit, None, MOST_DRAFTS)?.into_iter();
         let named = drafts.map(|draft| Ok((realm::display_name(conn, draft.started_by)?, draft)));
         named.collect::<rusqlite::Result<Vec<_>>>()
     });
@@ -167,7 +167,7 @@ impl Standing {
     }
 
     fn read(conn: &Connection, permit: &Permit<Read>, record: RecordId) -> Result<Option<Self>, ReplayError> {
-        let Some(draft) = stored::drafts(conn, permit, Some(record))?.into_iter().next() else {
+        let Some(draft) = stored::draft(conn, permit, record)? else {
             return Ok(None);
         };
         let issued = match stored::issued_from(conn, record)? {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
-use super::super::ApiError;
 use super::super::actor::{Origin, language_of};
+use super::super::{ApiError, Code};
 use super::frame::{Person, Visitor};
 use super::login;
 use super::words::Words;
@@ -21,11 +21,11 @@ const CSRF: &str = "csrf";
 /// Fields whose names begin so are never shown again, nor kept for later.
 const SECRET: &str = "password";
 /// What is said beside the form too, although it forbids something: it is about what was typed.
-const BESIDE: [&str; 4] = [
-    "code_not_good",
-    "own_roles",
-    "password_wrong",
-    "too_many_requests",
+const BESIDE: [Code; 4] = [
+    Code::CodeNotGood,
+    Code::OwnRoles,
+    Code::PasswordWrong,
+    Code::TooManyRequests,
 ];
 
 /// A form, filled in by somebody who meant it: who reaches the units below, or – of pages about oneself – anybody.
@@ -65,7 +65,7 @@ where
                 .collect()
         };
         let visitor = match visitor {
-            Err(error) if error.code() == "login_needed" && own => {
+            Err(error) if error.code() == Code::LoginNeeded && own => {
                 return Err(login::interrupted(locale, &path, typed()).into_response());
             }
             visitor => visitor.map_err(IntoResponse::into_response)?,
@@ -76,7 +76,7 @@ where
             // Logged in again meanwhile, in another window. Another site's form is not shown to anybody.
             return Err(match own {
                 true => login::confirm(locale, &path, &person.csrf, typed()).into_response(),
-                false => ApiError::new(StatusCode::FORBIDDEN, "csrf").into_response(),
+                false => ApiError::new(Code::Csrf).into_response(),
             });
         }
         let fields = fields(&pairs).map_err(IntoResponse::into_response)?;
@@ -91,7 +91,7 @@ where
 /// When they are not those of the form.
 pub(super) fn fields<T: DeserializeOwned>(pairs: &Pairs) -> Result<T, ApiError> {
     let text = serde_html_form::to_string(pairs).map_err(ApiError::internal)?;
-    serde_html_form::from_str(&text).map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "body_invalid"))
+    serde_html_form::from_str(&text).map_err(|_| ApiError::new(Code::BodyInvalid))
 }
 
 /// Reads the fields of a form; a file is a field like any other, with what stands in it.
@@ -99,7 +99,7 @@ pub(super) fn fields<T: DeserializeOwned>(pairs: &Pairs) -> Result<T, ApiError> 
 /// # Errors
 /// A body that is too long, or none of a form.
 pub(super) async fn pairs(request: Request) -> Result<Pairs, Response> {
-    let invalid = || ApiError::new(StatusCode::BAD_REQUEST, "body_invalid").into_response();
+    let invalid = || ApiError::new(Code::BodyInvalid).into_response();
     let of_status = |status| ApiError::of_status(status).into_response();
     let kind = request.headers().get(header::CONTENT_TYPE);
     let is = |wanted: &[u8]| kind.is_some_and(|kind| kind.as_bytes().starts_with(wanted));
@@ -135,7 +135,7 @@ pub(super) fn beside(words: Words, error: impl Into<ApiError>) -> Result<String,
     let error = error.into();
     match error.told(words.locale) {
         Some(told) => Ok(told),
-        None if BESIDE.contains(&error.code()) => Ok(words.code("error", error.code())),
+        None if BESIDE.contains(&error.code()) => Ok(words.t(&error.code().message())),
         None => Err(error),
     }
 }

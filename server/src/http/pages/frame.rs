@@ -4,13 +4,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sync_core::ids::{Class, UnitId};
 
-use super::super::ApiError;
 use super::super::actor::{Reader, language_of};
+use super::super::{ApiError, Code};
 use super::words::Words;
 use crate::app::App;
 use crate::policy::{self, Action, Permit, Read, Write};
@@ -232,7 +232,7 @@ impl FromRequestParts<Arc<App>> for Person {
         let reader = Reader::from_request_parts(parts, app).await?;
         // A device's token reads the API, where nothing has to be brought back.
         let session = reader.session.clone();
-        let session = session.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "login_needed"))?;
+        let session = session.ok_or_else(|| ApiError::new(Code::LoginNeeded))?;
         Ok(Self {
             reader,
             csrf: session.csrf,
@@ -252,7 +252,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let person = Person::from_request_parts(parts, app).await?;
         let all = policy::read_overview(person.reader.grants(), person.tree())
-            .ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "not_permitted"))?;
+            .ok_or_else(|| ApiError::new(Code::NotPermitted))?;
         Ok(Self { person, all })
     }
 }

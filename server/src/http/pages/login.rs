@@ -11,8 +11,8 @@ use serde::Deserialize;
 use sync_core::ids::AccountId;
 use ulid::Ulid;
 
-use super::super::ApiError;
 use super::super::actor::{COOKIE, LANGUAGE, Origin, Reader, cookie, language_of};
+use super::super::{ApiError, Code};
 use super::form::{self, Pairs, take};
 use super::render;
 use crate::app::App;
@@ -230,7 +230,7 @@ pub(super) async fn log_out(State(app): State<Arc<App>>, request: Request) -> Re
     let mut pairs = form::pairs(Request::from_parts(parts, body)).await?;
     let csrf = take(&mut pairs, "csrf");
     if reader.session.is_none_or(|session| !session.is_meant(&csrf)) {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf").into_response());
+        return Err(ApiError::new(Code::Csrf).into_response());
     }
     let ended = app.store().write(move |tx| session::end(tx, &cookie)).await;
     ended.map_err(|error| ApiError::from(error).into_response())?;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ulid::Ulid;
 
-use super::super::page_headers;
+use super::super::{Code, page_headers};
 use crate::i18n::{Locale, text};
 
 #[derive(Template)]
@@ -28,13 +28,13 @@ impl ProblemPage {
 
 /// Puts a problem into a page; sends who is not logged in to the login, and back here afterwards.
 pub(in super::super) fn problem(
-    code: &str,
+    code: Code,
     request: Ulid,
     locale: Locale,
     here: &Uri,
     mut response: Response,
 ) -> Response {
-    if code == "login_needed" {
+    if code == Code::LoginNeeded {
         let back = here.path_and_query().map_or("/", |path| path.as_str());
         let to = match back {
             "/" => "/login".to_owned(),
@@ -44,7 +44,7 @@ pub(in super::super) fn problem(
     }
     let page = ProblemPage {
         locale,
-        title: text(locale, &format!("error-{}", code.replace('_', "-"))),
+        title: text(locale, &code.message()),
         request: request.to_string(),
         ours: response.status().is_server_error() && response.status() != StatusCode::SERVICE_UNAVAILABLE,
     };

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use sync_core::ids::{AccountId, UnitId};
 use sync_core::projection::RowChange;
 
-use super::super::ApiError;
+use super::super::{ApiError, Code};
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::render;
@@ -182,7 +182,7 @@ pub(super) async fn decide(
     match decided.map_err(ApiError::from) {
         Ok(_) => Ok(Redirect::to("/quarantine?done=decided").into_response()),
         // Sent twice, or decided by somebody else: how it ended can be seen.
-        Err(error) if error.code() == "decided_already" => {
+        Err(error) if error.code() == Code::DecidedAlready => {
             Ok(Redirect::to(&format!("/quarantine/{id}")).into_response())
         }
         Err(error) => match error.told(visitor.words.locale) {

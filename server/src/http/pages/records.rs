@@ -16,7 +16,7 @@ use serde_json::json;
 use sync_core::ids::UnitId;
 
 use super::super::ApiError;
-use super::super::records::{open_cursor, seal_cursor};
+use super::super::paging::{self, seal};
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::pick::{Choice, choices};
@@ -104,7 +104,7 @@ pub(super) async fn page(
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let last = rows.last().filter(|_| more);
-    let next = last.map(|row| query.after(&seal_cursor(row.occurred_at_ms, &row.id.to_bytes())));
+    let next = last.map(|row| query.after(&seal(&(row.occurred_at_ms, row.id))));
     let next = next.transpose()?;
     list(&visitor, query, unit, rows, &labels, (next, None))
 }
@@ -201,10 +201,8 @@ impl RecordsQuery {
     }
 
     fn filter(&self) -> Result<Filter, ApiError> {
-        let after = (!self.cursor.is_empty()).then(|| open_cursor(&self.cursor));
-        let after = after.map(|after| after.ok_or_else(|| ApiError::parameter("cursor")));
         Ok(Filter {
-            after: after.transpose()?,
+            after: paging::after(Some(&self.cursor))?,
             ..self.filter_alone()?
         })
     }

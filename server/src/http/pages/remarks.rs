@@ -14,7 +14,7 @@ use sync_core::ids::{Class, RecordId};
 use sync_core::record::RemarkKind;
 
 use super::super::ApiError;
-use super::super::records::{open_cursor, seal_cursor};
+use super::super::paging::{self, seal};
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::render;
@@ -67,12 +67,9 @@ pub(super) async fn page(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let after = (!query.cursor.is_empty()).then(|| open_cursor(&query.cursor));
     let filter = Filter {
         open: !query.all,
-        after: after
-            .map(|after| after.ok_or_else(|| ApiError::parameter("cursor")))
-            .transpose()?,
+        after: paging::after(Some(&query.cursor))?,
         ..Filter::default()
     };
     let (mut rows, remarks) = found(&app, &visitor, filter, PAGE + 1).await?;
@@ -81,7 +78,7 @@ pub(super) async fn page(
     let last = rows.last().filter(|_| more);
     let page = RemarksPage {
         frame: visitor.frame("way-remarks", "/remarks"),
-        next: last.map(|row| seal_cursor(row.at_ms, &row.id.to_bytes())),
+        next: last.map(|row| seal(&(row.at_ms, row.id))),
         remarks: remarks.into_iter().take(PAGE).collect(),
         all: query.all,
     };

@@ -10,7 +10,7 @@ use sync_core::ids::{AccountId, Class, DocumentId, RecordId, UnitId};
 use sync_core::record::{ConflictValue, Scalar};
 use sync_core::seal::{MasterKey, SealedField};
 
-use super::super::super::records::seen;
+use super::super::super::conflicts::seen;
 use super::super::frame::Visitor;
 use super::super::input::{Input, Pick};
 use super::super::words::Words;

@@ -12,8 +12,8 @@ use sync_core::ids::{Class, RecordId};
 use sync_core::record::Scalar;
 use unicode_normalization::UnicodeNormalization;
 
-use super::super::super::ApiError;
-use super::super::super::records::seen;
+use super::super::super::conflicts::seen;
+use super::super::super::{ApiError, Code};
 use super::super::form::{Filled, beside};
 use super::super::frame::Visitor;
 use super::super::input::instant;
@@ -181,10 +181,9 @@ impl Choosing {
     /// # Errors
     /// The values are others by now, or what was typed is none.
     fn choice(&self, open: &ConflictRow, found: &Found) -> Result<Choice, ApiError> {
-        let invalid =
-            || ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "field_invalid").with("field", &*self.field);
+        let invalid = || ApiError::new(Code::FieldInvalid).about(&self.field);
         if seen(&open.values) != self.seen {
-            return Err(ApiError::new(StatusCode::CONFLICT, "changed_meanwhile").with("field", &*self.field));
+            return Err(ApiError::new(Code::ChangedMeanwhile).about(&self.field));
         }
         if self.value.is_empty() {
             let words = self.words();

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use sync_core::edit::{Edit, EditKind, NewDraft};
 use sync_core::ids::{Class, RecordId, UnitId};
 
-use super::super::super::ApiError;
 use super::super::super::directives::may_issue;
+use super::super::super::{ApiError, Code};
 use super::super::form::{Filled, beside};
 use super::super::frame::Visitor;
 use super::super::issue;
@@ -66,11 +66,9 @@ pub(in super::super) async fn start(
     let (visitor, typed) = (filled.visitor, filled.fields);
     let id: RecordId = typed.id.parse().map_err(|_| ApiError::parameter("id"))?;
     let permit = visitor.read(Action::Hold(Class::Drafts))?;
-    let there = app
-        .store()
-        .read(move |conn| stored::drafts(conn, &permit, Some(id)));
+    let there = app.store().read(move |conn| stored::draft(conn, &permit, id));
     // Sent twice: it is there already.
-    if there.await?.is_empty()
+    if there.await?.is_none()
         && let Err(error) = begin(&app, &visitor, id, typed.clone()).await
     {
         let problem = (error.status(), beside(visitor.words, error)?);
@@ -197,8 +195,7 @@ async fn choose(
     };
     let mut values = conflict.values.iter().map(|value| &value.value);
     let chosen = values.find(|candidate| mark([*candidate]) == value);
-    let chosen = chosen
-        .ok_or_else(|| ApiError::new(StatusCode::CONFLICT, "changed_meanwhile").with("field", field))?;
+    let chosen = chosen.ok_or_else(|| ApiError::new(Code::ChangedMeanwhile).about(field))?;
     let edit = Edit::SettleConflict {
         record: standing.draft.id,
         field: field.to_owned(),
