@@ -22,6 +22,12 @@ async function addPerson(admin, { name, username, role, unit }) {
   await admin.waitForURL(/\/accounts\/[0-9A-Z]{26}\?done=added$/);
 }
 
+/** What a browser saves when somebody clicks on the link of a file. */
+async function saved(page, label) {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click(`.actions a:has-text('${label}')`)]);
+  return { name: download.suggestedFilename(), content: await readFile(await download.path()) };
+}
+
 for (const locale of ["vi-VN", "en-US"]) {
   test(`a phone is enrolled with what a camera reads off the page, and the code is good once (${locale})`, async (t) => {
     const admin = await logIn(t, "admin", { locale });
@@ -127,10 +133,6 @@ test("what a filter shows leaves as a workbook that a spreadsheet opens", async 
   await leader.selectOption(".filter select[name=outcome]", "hoan_thanh");
   await leader.fill(".filter input[name=from]", today());
   await leader.click(".filter button:has-text('Lọc')");
-  const save = async (label) => {
-    const [download] = await Promise.all([leader.waitForEvent("download"), leader.click(`.actions a:has-text('${label}')`)]);
-    return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
-  };
   await district.still(async () => {
     const listed = [];
     const filter = [...new URL(leader.url()).searchParams].filter(([, value]) => value);
@@ -142,9 +144,9 @@ test("what a filter shows leaves as a workbook that a spreadsheet opens", async 
     }
     assert.ok(listed.length > 5, `${listed.length} records`);
 
-    const { name, bytes } = await save("XLSX");
+    const { name, content } = await saved(leader, "XLSX");
     assert.equal(name, `langso-records-${today()}.xlsx`);
-    const [sheet, about] = await openWorkbook(leader, bytes);
+    const [sheet, about] = await openWorkbook(leader, content);
     assert.equal(sheet.name, "Lượt hỗ trợ");
     assert.equal(sheet.frozenRows, 1, "the heading stays in sight");
     const [heading, ...rows] = sheet.rows;
@@ -169,12 +171,28 @@ test("what a filter shows leaves as a workbook that a spreadsheet opens", async 
     const told = Object.fromEntries(about.rows.map(([label, cell]) => [label.value, cell.value]));
     assert.equal(told["Số dòng"], rows.length);
 
-    const csv = (await save("CSV")).bytes.toString("utf8");
+    const csv = (await saved(leader, "CSV")).content.toString("utf8");
     assert.ok(csv.startsWith("\ufeff"), "spreadsheets see that it is UTF-8");
     assert.ok(!/^=|,=|"=/m.test(csv), "nothing in it is computed");
-    const lines = (await save("NDJSON")).bytes.toString("utf8").trim().split("\n");
+    const lines = (await saved(leader, "NDJSON")).content.toString("utf8").trim().split("\n");
     assert.equal(lines.length, rows.length + 1, "records, and what the file says about itself");
   });
+});
+
+test("the report of a month goes to paper without what surrounds it, and into a workbook", async (t) => {
+  const leader = await logIn(t, "leader");
+  await leader.goto(`${district.url}/report`);
+  const { content } = await saved(leader, "XLSX");
+  const [sheet] = await openWorkbook(leader, content);
+  assert.equal(sheet.name, "Báo cáo tháng");
+  assert.ok(sheet.rows.flat().some((cell) => cell?.value === "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"));
+  await printed(leader, "leader-report");
+  for (const around of [".bar", ".ways", ".filter", ".actions"]) assert.ok(await leader.isHidden(around), `${around} is not for paper`);
+  for (const part of [".letterhead", ".paper table", ".signatures"]) {
+    assert.ok(await leader.locator(part).first().isVisible(), `${part} is missing`);
+  }
+  const needed = await leader.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(needed <= 794, `A4 is 794 px wide, and it takes ${needed}`);
 });
 
 for (const [path, name, csv] of [
