@@ -139,7 +139,7 @@ test("what a filter shows leaves as a workbook that a spreadsheet opens", async 
     for (let next = ""; next !== null;) {
       const query = new URLSearchParams([...filter, ...(next ? [["cursor", next]] : [])]);
       const page = await asked(leader, "GET", `/v1/records?${query}`);
-      listed.push(...page.records);
+      listed.push(...page.items);
       ({ next } = page);
     }
     assert.ok(listed.length > 5, `${listed.length} records`);

@@ -10,7 +10,7 @@ import { problemsOf } from "./views.mjs";
 
 /** What a page may bring over the line, compressed, with style and script. */
 const PAGE_BYTES = 60_000;
-const routes = pageRoutes();
+const { routes, open } = pageRoutes();
 /** By route: the largest answer to it. */
 const costs = new Map();
 
@@ -29,7 +29,8 @@ for (const who of WHO) {
       for (let path = queue.shift(); path; path = queue.shift()) {
         const route = routeOf(path);
         const key = asked.includes(path) ? path : route;
-        if (!route || seen.has(key)) continue;
+        // What is for anybody is the same for everybody.
+        if (!route || seen.has(key) || (open.has(route) && costs.has(route))) continue;
         seen.add(key);
         const name = nameOf(who, route, asked.includes(path) && path);
         const closely = !costs.has(route) || (paths[who].includes(path) && !asked.includes(path));
@@ -123,10 +124,12 @@ function nameOf(who, route, path) {
   return `${who}-${words.replace(/[{}]/g, "").replace(/[^\w.]+/g, "-").replace(/^-|-$/g, "") || "overview"}`;
 }
 
-/** The paths that answer with a page, from the table of routes. */
+/** The paths that answer with a page, and those of them that are for anybody, from the table of routes. */
 function pageRoutes() {
   const files = ["pages.rs", "pages/administration.rs"].map((file) => new URL(`../../server/src/http/${file}`, import.meta.url));
   const texts = files.map((file) => readFileSync(file, "utf8"));
-  const paths = [...texts.join("").matchAll(/\bget\(\s*"([^"]+)"/g)].map(([, path]) => path);
-  return paths.filter((path) => !path.startsWith("/static/") && path !== "/live" && path !== "/language");
+  const rows = [...texts.join("").matchAll(/\bget\(\s*"([^"]+)",\s*(\w+)/g)].map(([, path, who]) => ({ path, who }));
+  const pages = rows.filter(({ path }) => !path.startsWith("/static/") && path !== "/live" && path !== "/language");
+  const open = pages.filter(({ who }) => who === "Anybody");
+  return { routes: pages.map(({ path }) => path), open: new Set(open.map(({ path }) => path)) };
 }

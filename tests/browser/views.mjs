@@ -8,6 +8,9 @@ import { shots } from "./window.mjs";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1280, height: 900 };
 const NARROW = { width: 360, height: 740 };
+/** What axe asks about colours alone, which takes it longest. */
+const COLOURS = { runOnly: { type: "rule", values: ["color-contrast", "link-in-text-block"] } };
+const BUT_COLOURS = { rules: { "color-contrast": { enabled: false } } };
 const catalogues = { vi: messages("vi"), en: messages("en") };
 
 /**
@@ -25,14 +28,14 @@ export async function problemsOf(page, name, { closely = true } = {}) {
   await page.emulateMedia({ colorScheme: "dark" });
   await picture("dark");
   // What differs from the light one are its colours.
-  if (closely) problems.push(...(await barriers(page, ["color-contrast", "link-in-text-block"])));
+  if (closely) problems.push(...(await barriers(page, COLOURS)));
   await page.emulateMedia({ colorScheme: "light" });
   await page.setViewportSize(NARROW);
   await picture("narrow");
   const needed = await page.evaluate(() => document.documentElement.scrollWidth);
   if (needed > NARROW.width) problems.push(`takes ${needed} px on a screen of ${NARROW.width}`);
   // Words of another length need another width, and are no other barrier.
-  if (closely && language === "vi") problems.push(...(await barriers(page)));
+  if (closely && language === "vi") problems.push(...(await barriers(page, BUT_COLOURS)));
   await page.setViewportSize(WIDE);
   return problems.map((problem) => `${name} (${language}): ${problem}`);
 }
@@ -46,9 +49,9 @@ export async function printed(page, name) {
 }
 
 /** What axe finds serious. */
-async function barriers(page, rules) {
+async function barriers(page, which) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-  const options = { resultTypes: ["violations"], ...(rules && { runOnly: { type: "rule", values: rules } }) };
+  const options = { resultTypes: ["violations"], ...which };
   const { violations } = await page.evaluate((options) => window.axe.run(options), options);
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   return serious.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html).join(" | ")}`);
