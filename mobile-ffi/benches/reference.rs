@@ -43,6 +43,8 @@ fn main() {
     let head = enrolled(&district, "head");
     let newcomer = enrolled(&district, "newcomer");
     let way = Arc::new(Counting::new(district.way()));
+    // Once online, so that it knows what it may write.
+    sync(&district, &head, &way);
     let mut month_ms = now_ms();
     for _ in 0..MONTHS {
         month_ms = now_ms();

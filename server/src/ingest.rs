@@ -389,12 +389,16 @@ mod tests {
 
     #[test]
     fn a_long_delivery_is_cut_between_batches_and_a_short_one_is_not() {
-        let cut = |sizes: &[usize]| parts(&sizes.iter().map(|size| batch(*size)).collect::<Vec<_>>());
-        assert!(cut(&[]).is_empty());
-        assert_eq!(cut(&[200]), [0..1]);
-        assert_eq!(cut(&[100, 100, 50]), [0..3]);
-        assert_eq!(cut(&[100, 100, 51, 10]), [0..2, 2..4]);
-        assert_eq!(cut(&[500, 1, 500]), [0..1, 1..2, 2..3]);
-        assert_eq!(cut(&[0, 500]), [0..2], "who sends nothing costs nothing");
+        let cut = |sizes: &[usize]| -> Vec<(usize, usize)> {
+            let batches: Vec<Batch> = sizes.iter().map(|size| batch(*size)).collect();
+            let parts = parts(&batches).into_iter();
+            parts.map(|part| (part.start, part.end)).collect()
+        };
+        assert_eq!(cut(&[]), []);
+        assert_eq!(cut(&[200]), [(0, 1)]);
+        assert_eq!(cut(&[100, 100, 50]), [(0, 3)]);
+        assert_eq!(cut(&[100, 100, 51, 10]), [(0, 2), (2, 4)]);
+        assert_eq!(cut(&[500, 1, 500]), [(0, 1), (1, 2), (2, 3)]);
+        assert_eq!(cut(&[0, 500]), [(0, 2)], "who sends nothing costs nothing");
     }
 }
