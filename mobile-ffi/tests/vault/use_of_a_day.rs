@@ -324,7 +324,7 @@ fn each_step_of_a_sync_is_told_when_it_is_taken() {
         .unwrap();
     let told = told.1.lock().unwrap();
     assert_eq!(told.len(), report.requests as usize);
-    assert!(told.len() > 2, "more than one request carries them: {report:?}");
+    assert!(told.len() > 1, "more than one request carries them: {report:?}");
     let mut confirmed = 0;
     for (step, pending) in told.iter() {
         confirmed += step.confirmed;
