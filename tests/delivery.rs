@@ -142,3 +142,37 @@ fn a_page_may_be_cut_anywhere_and_the_next_goes_on() {
     assert!(pages > 2, "{pages} pages");
     assert_eq!(fresh.rows(), head.rows());
 }
+
+#[test]
+fn what_breaks_off_in_the_middle_of_a_delivery_is_never_taken_for_delivered() {
+    let mut world = World::new(6);
+    let (one, two) = (World::hamlet(1), World::hamlet(2));
+    let (mut phone, other) = (world.member(one), world.member(two));
+    phone.access.set.read.extend(other.access.set.read.clone());
+    phone.access.set.write.extend(other.access.set.write.clone());
+    for hamlet in [one, two] {
+        phone.log(hamlet, world.now_ms);
+    }
+    phone.sync(&world);
+    world.restart_server();
+    for hamlet in [one, two] {
+        phone.log(hamlet, world.now_ms + 1);
+    }
+    // The first batch is judged; the document of the second one cannot be read.
+    world.tamper(
+        "CREATE TABLE saved AS SELECT changes FROM entry WHERE last = 2;
+         UPDATE entry SET changes = x'00' WHERE last = 2",
+    );
+    assert!(phone.look(&world).is_err());
+    assert_eq!(world.count("SELECT count(*) FROM change"), 2);
+    world.tamper("UPDATE entry SET changes = (SELECT changes FROM saved) WHERE last = 2; DROP TABLE saved");
+    phone.restart();
+    phone.sync(&world);
+    assert_eq!(phone.unsent(), 0);
+    assert_eq!(
+        world.count("SELECT count(*) FROM change"),
+        4,
+        "all of it is in the log"
+    );
+    assert!(world.verify().problems.is_empty());
+}

@@ -135,7 +135,35 @@ pub enum IngestError {
 }
 
 /// The documents of a delivery, held in the order of their ids so that two deliveries never wait for each other.
-type HeldDocuments = BTreeMap<DocumentId, Held>;
+///
+/// They may be ahead of the log. Unless they are given back after a commit they are forgotten, whatever came between – an
+/// error, a panic, a request that its client gave up –, and loaded again when they are needed: what is only in memory would
+/// be answered as a duplicate, and be nowhere once its device has forgotten it.
+#[derive(Default)]
+struct HeldDocuments(BTreeMap<DocumentId, Held>);
+
+impl HeldDocuments {
+    async fn hold(documents: &Documents, ids: BTreeSet<DocumentId>) -> Self {
+        let mut held = Self::default();
+        for id in ids {
+            held.0.insert(id, documents.hold(id).await);
+        }
+        held
+    }
+
+    /// The log has all that they have.
+    fn give_back(mut self, documents: &Documents) {
+        for (id, slot) in std::mem::take(&mut self.0) {
+            documents.release(id, slot);
+        }
+    }
+}
+
+impl Drop for HeldDocuments {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(|slot| **slot = None);
+    }
+}
 
 /// A judged delivery, ready to be written.
 #[derive(Debug, Default)]
@@ -206,18 +234,15 @@ impl Ingest {
     ) -> Result<(Delivered, HashSet<ChangeHash>), IngestError> {
         let delivery = Arc::new(delivery);
         for _ in 0..ATTEMPTS {
-            let mut held = HeldDocuments::new();
-            let ids: BTreeSet<DocumentId> = delivery.batches().map(|batch| batch.document).collect();
-            for id in ids {
-                held.insert(id, self.documents.hold(id).await);
-            }
+            let ids = delivery.batches().map(|batch| batch.document).collect();
+            let mut held = HeldDocuments::hold(&self.documents, ids).await;
             let (ingest, store_, delivery_) = (Arc::clone(self), store.clone(), Arc::clone(&delivery));
             let mut refused = refused.clone();
             let judging = self.workers.run(move || {
                 let judged = judge::judge(&ingest, &store_, &delivery_, &mut held, &mut refused);
                 (judged, held, refused)
             });
-            let (judged, mut held, refused) = judging.await.map_err(|_| IngestError::Abandoned)?;
+            let (judged, held, refused) = judging.await.map_err(|_| IngestError::Abandoned)?;
             let (now_ms, blinder) = (delivery.now_ms, Blinder::of(&self.master));
             let written = write(
                 store,
@@ -227,15 +252,11 @@ impl Ingest {
                 committed.clone(),
             )
             .await;
-            if written.is_err() {
-                // The documents went ahead of the log: they are loaded again when they are needed.
-                held.values_mut().for_each(|slot| **slot = None);
-            }
-            for (id, slot) in held {
-                self.documents.release(id, slot);
-            }
             match written {
-                Ok(delivered) => return Ok((delivered, refused)),
+                Ok(delivered) => {
+                    held.give_back(&self.documents);
+                    return Ok((delivered, refused));
+                }
                 Err(WriteError::Job(AppendError::Stale)) => {}
                 Err(WriteError::Busy) => return Err(IngestError::Busy),
                 Err(WriteError::Full) => return Err(IngestError::Full),

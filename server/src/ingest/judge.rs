@@ -37,7 +37,7 @@ pub(super) fn judge(
         let verdict = match precheck(ingest, sender, batch) {
             Err(refusal) => Err(Refused::from(refusal)),
             Ok(()) => {
-                let Some(slot) = held.get_mut(&batch.document) else {
+                let Some(slot) = held.0.get_mut(&batch.document) else {
                     return Err(IngestError::Abandoned);
                 };
                 // While a document is worked on its place is empty: a panic leaves nothing half done behind.
