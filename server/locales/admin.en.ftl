@@ -22,6 +22,7 @@ phones-silent = silent for more than 7 days
 phones-unsent = with records not sent
 phones-clock = with a wrong clock
 phones-full = with little room left
+phones-silent-column = Over 7 days
 phones-contact = Last contact
 phones-pending = Not sent
 phones-oldest = The oldest

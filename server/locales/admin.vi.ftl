@@ -22,6 +22,7 @@ phones-silent = quá 7 ngày không liên lạc
 phones-unsent = còn bản ghi chưa gửi
 phones-clock = đồng hồ sai
 phones-full = sắp hết bộ nhớ
+phones-silent-column = Quá 7 ngày
 phones-contact = Liên lạc cuối
 phones-pending = Chưa gửi
 phones-oldest = Cũ nhất

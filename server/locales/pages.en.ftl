@@ -10,7 +10,7 @@ login-wait = Too many wrong passwords. Please try again in a minute.
 logout = Log out
 totals = In all
 totals-records = assistances
-totals-people = people helped
+totals-people = People helped
 totals-retracted = taken back
 totals-conflicts = { $n ->
     [one] conflict
@@ -195,6 +195,7 @@ chart-commune = By commune
 chart-commune-of = Commune
 chart-satisfaction = Satisfaction
 chart-satisfaction-of = Stars
+chart-empty = Nothing yet.
 chart-most = { $total } assistances in all; most: { $name } with { $n }.
 chart-days = Assistances of each day in the hamlets of { $unit }, from { $from } to { $to }; the darker the more.
 chart-numbers = Show the numbers

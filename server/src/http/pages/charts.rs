@@ -293,9 +293,14 @@ fn figure(
 ) -> Result<Figure, ChartError> {
     let title = words.t(key);
     let total = words.n(values.iter().map(|(_, n)| n).sum::<u64>());
-    let most = values.iter().max_by_key(|(_, n)| *n);
-    let (name, n) = most.map_or_else(Default::default, |(name, n)| (name.clone(), words.n(*n)));
-    let description = words.say("chart-most", &[("total", &total), ("name", &name), ("n", &n)]);
+    let most = values.iter().filter(|(_, n)| *n > 0).max_by_key(|(_, n)| *n);
+    let description = match most {
+        Some((name, n)) => words.say(
+            "chart-most",
+            &[("total", &total), ("name", name), ("n", &words.n(*n))],
+        ),
+        None => words.t("chart-empty"),
+    };
     let caption = Caption {
         title: &title,
         description: &description,

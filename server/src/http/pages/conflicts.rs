@@ -15,7 +15,7 @@ use serde::Deserialize;
 use sync_core::ids::UnitId;
 
 use super::super::ApiError;
-use super::super::paging::{self, seal};
+use super::super::paging::{self, Page, seal};
 use super::frame::{Frame, Visitor};
 use super::input::Input;
 use super::pick::{Choice, choices};
@@ -138,16 +138,17 @@ async fn open(app: &Arc<App>, visitor: &Visitor, query: ConflictsQuery) -> Resul
         let looked = looking.look(rows.iter().map(Looked::from))?;
         Ok::<_, rusqlite::Error>((rows, looked))
     });
-    let (mut rows, looked) = found.await?;
-    let more = rows.len() > PAGE;
-    rows.truncate(PAGE);
-    let last = rows.last().filter(|_| more);
-    let next = last.map(|row| query.next(&seal(&(row.record, row.field.clone()))));
+    let (rows, looked) = found.await?;
     let viewing = Viewing::new(visitor, &looked);
-    let conflicts = rows.iter().map(|row| viewing.open(row, String::new())).collect();
+    let page = Page::of(
+        rows,
+        PAGE,
+        |row| query.next(&seal(&(row.record, row.field.clone()))),
+        |row| viewing.open(&row, String::new()),
+    );
     Ok(ConflictsPage {
-        conflicts,
-        next,
+        conflicts: page.items,
+        next: page.next,
         ..ConflictsPage::empty(visitor, query)?
     })
 }
@@ -168,18 +169,17 @@ async fn settled(
         let looked = looking.look(rows.iter().map(Looked::from))?;
         Ok::<_, rusqlite::Error>((rows, looked))
     });
-    let (mut rows, looked) = found.await?;
-    let more = rows.len() > PAGE;
-    rows.truncate(PAGE);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|row| query.next(&seal(&row.place())));
+    let (rows, looked) = found.await?;
     let viewing = Viewing::new(visitor, &looked);
-    let settled = rows.iter().map(|row| viewing.settled(row)).collect();
+    let page = Page::of(
+        rows,
+        PAGE,
+        |row| query.next(&seal(&row.place())),
+        |row| viewing.settled(&row),
+    );
     Ok(ConflictsPage {
-        settled,
-        next,
+        settled: page.items,
+        next: page.next,
         ..ConflictsPage::empty(visitor, query)?
     })
 }

@@ -53,20 +53,7 @@ pub(in super::super) async fn suspend(
     Path(account): Path<AccountId>,
     filled: Filled<Nothing>,
 ) -> Result<Response, ApiError> {
-    let (visitor, by) = (filled.visitor, filled.by);
-    let done = manage(&app, &visitor, by, move |tx, permit, by| {
-        accounts::suspend(tx, permit, by, account)
-    });
-    answered(
-        &app,
-        &visitor,
-        account,
-        "suspended",
-        done.await,
-        "suspend",
-        Post::default(),
-    )
-    .await
+    switched(&app, account, filled, ("suspended", accounts::suspend)).await
 }
 
 /// `POST /accounts/{account}/resume`
@@ -75,15 +62,27 @@ pub(in super::super) async fn resume(
     Path(account): Path<AccountId>,
     filled: Filled<Nothing>,
 ) -> Result<Response, ApiError> {
+    switched(&app, account, filled, ("resumed", accounts::resume)).await
+}
+
+type Switch = fn(&Transaction<'_>, &Permit<Write>, &By, AccountId) -> Result<(), AccountError>;
+
+/// Does what takes nothing but the account, and says it in this word.
+async fn switched(
+    app: &App,
+    account: AccountId,
+    filled: Filled<Nothing>,
+    (word, switch): (&str, Switch),
+) -> Result<Response, ApiError> {
     let (visitor, by) = (filled.visitor, filled.by);
-    let done = manage(&app, &visitor, by, move |tx, permit, by| {
-        accounts::resume(tx, permit, by, account)
+    let done = manage(app, &visitor, by, move |tx, permit, by| {
+        switch(tx, permit, by, account)
     });
     answered(
-        &app,
+        app,
         &visitor,
         account,
-        "resumed",
+        word,
         done.await,
         "suspend",
         Post::default(),
