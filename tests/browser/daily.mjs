@@ -201,6 +201,8 @@ test("everything can be done with the keyboard alone", async (t) => {
   const page = await opened(t);
   await page.goto(`${district.url}/login`);
   const { username, password } = district.logins.official;
+  // The first field has the focus; a browser gives it a moment after the page is there.
+  await page.waitForFunction(() => document.activeElement.matches("[name=username]"));
   await page.keyboard.type(username);
   await page.keyboard.press("Tab");
   await page.keyboard.type(password);
