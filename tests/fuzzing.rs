@@ -35,11 +35,15 @@ mod targets;
 mod village;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Nothing may take longer, on however slow a machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One test at a time: what is counted is the memory of the process.
 static TURN: Mutex<()> = Mutex::new(());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sync_core::document::Document;
 use sync_core::ids::DocumentId;
+use sync_core::preflight::{DocumentLimits, preflight_document};
 
 use crate::documents::Loaded;
 use crate::ingest::{Ingest, IngestError};
@@ -51,7 +52,7 @@ async fn make(store: &Store, ingest: &Arc<Ingest>, id: DocumentId) -> Result<usi
     let stored = match (&*held, made) {
         (Some(loaded), Some(bytes)) => put(store, id, loaded.document.heads(), bytes).await,
         (Some(_) | None, _) => {
-            tracing::error!(document = %id, "saved and loaded again it is another document");
+            tracing::error!(document = %id, "saved it is too large or dense for phones, or loaded again another document");
             Ok(0)
         }
     };
@@ -72,9 +73,10 @@ async fn put(
     store.write(job).await
 }
 
-/// The document as bytes that were proven to load as the same document.
+/// The document as bytes that were proven to load as the same document, and that phones would look at.
 fn verified(document: &Document) -> Option<Vec<u8>> {
     let bytes = document.save();
+    preflight_document(&bytes, &DocumentLimits::RECEIVED).ok()?;
     let again = Document::load(document.id(), &bytes).ok()?;
     (again.heads() == document.heads()).then_some(bytes)
 }

@@ -20,11 +20,12 @@ use crate::document::history::Node;
 use crate::document::{DamagedDocument, Document};
 use crate::edit::EditKind;
 use crate::ids::{AccountId, DeviceId, DocumentId, RecordId};
-use crate::preflight::PreflightError;
+use crate::preflight::{DocumentLimits, PreflightError};
 use crate::projection::{RowChange, rows_of};
 use crate::signature::{RecordStatement, Signature};
 
-/// Most heads that a document may have: the next honest commit names each of them.
+/// Most heads that a document may have on a server: the next honest commit names each of them, and those that its own
+/// phone has besides.
 pub const DOCUMENT_HEADS: usize = 64;
 /// Most heads that one device adds to a document.
 pub const DEVICE_HEADS: usize = 2;
@@ -235,7 +236,7 @@ impl Document {
     /// # Errors
     /// [`DamagedDocument`] when it does not load, or holds what admission would not let in.
     pub fn receive(id: DocumentId, bytes: &[u8]) -> Result<Self, DamagedDocument> {
-        let loaded = Document::load(id, bytes)?;
+        let loaded = Document::load_within(id, bytes, &DocumentLimits::RECEIVED)?;
         let changes =
             catch_unwind(AssertUnwindSafe(|| loaded.changes())).map_err(|_| DamagedDocument::Unreadable)?;
         let chunks: Vec<&[u8]> = changes.iter().map(|change| change.raw_bytes()).collect();

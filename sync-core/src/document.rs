@@ -108,8 +108,15 @@ impl Document {
     /// # Errors
     /// [`DamagedDocument`] when the bytes are no automerge document or that of another id.
     pub fn load(id: DocumentId, bytes: &[u8]) -> Result<Self, DamagedDocument> {
-        let outline =
-            preflight_document(bytes, &DocumentLimits::default()).map_err(|_| DamagedDocument::Unreadable)?;
+        Self::load_within(id, bytes, &DocumentLimits::STORED)
+    }
+
+    pub(crate) fn load_within(
+        id: DocumentId,
+        bytes: &[u8],
+        limits: &DocumentLimits,
+    ) -> Result<Self, DamagedDocument> {
+        let outline = preflight_document(bytes, limits).map_err(|_| DamagedDocument::Unreadable)?;
         let doc = catch_unwind(AssertUnwindSafe(|| {
             Automerge::load_with_options(bytes, LoadOptions::new())
         }))
@@ -271,4 +278,26 @@ fn put(tx: &mut Transaction<'_>, records: &ObjId, write: &Write) -> Result<(), A
         tx.delete(&map, *key)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::tests::honest_document;
+
+    /// automerge gives everything to who names a head that it does not have.
+    #[test]
+    fn what_came_since_an_unknown_head_is_not_known() {
+        let document = honest_document(3, 40);
+        let (known, unknown) = (document.heads(), ChangeHash([7; 32]));
+        assert_eq!(document.changes_since(&[unknown]).map(drop), None);
+        let with_one_unknown: Vec<ChangeHash> = known.iter().copied().chain([unknown]).collect();
+        assert_eq!(document.changes_since(&with_one_unknown).map(drop), None);
+        assert_eq!(document.changes_since(&known), Some(Vec::new()));
+        // Everything but the genesis, which every replica makes for itself.
+        let genesis = Document::genesis_hash(document.id());
+        let all = document.changes_since(&[genesis]).unwrap();
+        assert_eq!(all.len(), document.history().len() - 1);
+        assert_eq!(all, document.changes());
+    }
 }

@@ -200,6 +200,58 @@ impl Forged {
     }
 }
 
+/// A document chunk of a few hundred bytes, whatever it claims: so many changes of one actor, each on the one before, with
+/// so many operations each, all told by run lengths. Every number fits every other, so that only its size gives it away;
+/// the head that it names is not its own, which whoever loads it finds out at the end.
+pub fn claiming_document(changes: u64, ops: u64) -> Vec<u8> {
+    let rows = changes.saturating_mul(ops);
+    let same = |value: u64, rows: u64| runs((0..rows).map(|_| Some(value)), unsigned_value);
+    let steps = |steps: &mut dyn Iterator<Item = i64>| runs(steps.map(Some), |step, out| signed(out, *step));
+    let later = |rows: u64| (0..rows).map(|row| u64::from(row > 0));
+    let mut inserts = Vec::new();
+    unsigned(&mut inserts, rows);
+    let of_changes = [
+        (0x01, same(0, changes)),
+        (0x03, steps(&mut (0..changes).map(|_| 1))),
+        (0x13, steps(&mut (0..changes).map(|_| ops as i64))),
+        (0x23, steps(&mut (0..changes).map(|_| 0))),
+        (0x40, runs(later(changes).map(Some), unsigned_value)),
+        (
+            0x43,
+            steps(&mut later(changes.saturating_sub(1)).map(|step| step as i64)),
+        ),
+        (0x56, same(7, changes)),
+    ];
+    let of_ops = [
+        (
+            0x15,
+            runs((0..rows).map(|_| Some(b"k")), |key, out| block(out, *key)),
+        ),
+        (0x21, same(0, rows)),
+        (0x23, steps(&mut (0..rows).map(|_| 1))),
+        (0x34, inserts),
+        (0x42, same(action::PUT, rows)),
+        (0x56, same(0, rows)),
+        (0x80, same(0, rows)),
+    ];
+    let mut body = vec![1];
+    block(&mut body, &[9; 16]);
+    body.push(1);
+    body.extend([7; 32]);
+    for columns in [&of_changes, &of_ops] {
+        unsigned(&mut body, columns.len() as u64);
+        for (spec, data) in columns {
+            unsigned(&mut body, *spec);
+            unsigned(&mut body, data.len() as u64);
+        }
+    }
+    for (_, data) in of_changes.iter().chain(&of_ops) {
+        body.extend(data);
+    }
+    unsigned(&mut body, changes.saturating_sub(1));
+    chunk(0, &body)
+}
+
 /// Frames a body as a chunk of a kind, with a right length and checksum.
 pub fn chunk(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut hashed = vec![kind];

@@ -15,7 +15,7 @@ mod whole;
 use sha2::{Digest, Sha256};
 
 use reader::Reader;
-pub use whole::{DocumentLimits, Outline, preflight_document};
+pub use whole::{Density, DocumentLimits, Outline, preflight_document};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHECKSUM: usize = 4;
@@ -48,7 +48,7 @@ impl Default for PreflightLimits {
     fn default() -> Self {
         Self {
             chunk: crate::protocol::limits::CHANGE_BYTES,
-            deps: 64,
+            deps: crate::admission::DOCUMENT_HEADS + crate::admission::DEVICE_HEADS,
             // At most 63, which is what the walk can tell apart.
             other_actors: 32,
             message: 64,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use rand::rngs::StdRng;
+use sync_core::edit::Edit;
 use sync_core::ids::{RealmId, RecordId};
 use sync_core::local_store::{ListQuery, MemoryStore};
 use sync_core::replica::{Identity, Replica};
 use sync_core::signature::DeviceKey;
 
-use crate::village::{account, device};
+use crate::village::{NOW_MS, account, device, new_assistance};
 
 /// The phone that is meant.
 const PHONE: usize = 5;
@@ -34,4 +36,13 @@ pub fn saved(replica: &Replica<MemoryStore>) -> BTreeSet<RecordId> {
         .map(|row| row.id)
         .chain(aside.into_iter().map(|aside| aside.record))
         .collect()
+}
+
+/// A phone records one act of help, whatever a server has said.
+pub fn record(replica: &mut Replica<MemoryStore>, rng: &mut StdRng) -> RecordId {
+    let new = new_assistance(rng);
+    let id = new.id;
+    let edited = replica.edit(&Edit::LogAssistance(Box::new(new)), NOW_MS, rng);
+    assert!(edited.unwrap(), "a phone records, whatever a server has said");
+    id
 }

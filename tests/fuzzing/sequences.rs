@@ -1,13 +1,13 @@
 //! Sequences: ten steps of a hostile phone and of honest ones, over a server and two phones that are mostly behind.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::steps::{Counts, step};
 use crate::village::Village;
-use crate::{MEMORY, scaled, seed, turn};
+use crate::{MEMORY, PATIENCE, scaled, seed, turn};
 
 const SEQUENCES: u64 = 20_000;
 const STEPS: usize = 10;
@@ -20,21 +20,24 @@ const PEAK_BYTES: usize = 128 * 1024 * 1024;
 fn sequences_of_lies_over_stale_replicas_harm_nobody() {
     let _turn = turn();
     let (begun, mut counts, mut month) = (Instant::now(), Counts::new(), None);
+    let mut longest = Duration::ZERO;
     MEMORY.reset_peak_usage();
     for n in 0..scaled(SEQUENCES) {
         let mut rng = StdRng::seed_from_u64(seed() << 32 | n);
         if n % OF_ONE_MONTH == 0 {
             month = Some(Village::new(&mut rng, 12));
         }
-        let mut village = month.clone().unwrap();
+        let (mut village, begun) = (month.clone().unwrap(), Instant::now());
         for _ in 0..STEPS {
             step(&mut village, &mut rng, &mut counts);
         }
         village.is_healthy(&mut rng);
+        longest = longest.max(begun.elapsed());
+        assert!(longest < PATIENCE, "sequence {n} took {longest:?}");
     }
     let peak = MEMORY.peak_usage();
     eprintln!(
-        "{} sequences in {:?}, peak {} KiB: {counts:#?}",
+        "{} sequences in {:?}, the longest {longest:?}, peak {} KiB: {counts:#?}",
         scaled(SEQUENCES),
         begun.elapsed(),
         peak / 1024

@@ -12,7 +12,6 @@ use minicbor::bytes::ByteVec;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sync_core::document::Document;
-use sync_core::edit::Edit;
 use sync_core::forge::{body_of, chunk};
 use sync_core::local_store::MemoryStore;
 use sync_core::preflight::{PreflightLimits, preflight as judge};
@@ -24,9 +23,9 @@ use sync_core::replica::Replica;
 use crate::chance::Chance;
 use crate::guarded::count_guarded;
 use crate::lies;
-use crate::phone::{identity, phone, saved};
+use crate::phone::{identity, phone, record, saved};
 use crate::steps::{Counts, step};
-use crate::village::{HOSTILE, NOW_MS, Village, id, new_assistance};
+use crate::village::{HOSTILE, NOW_MS, Village, id};
 
 /// One target.
 pub struct Target {
@@ -180,14 +179,6 @@ pub fn response(input: &[u8]) {
     assert_eq!(saved(&replica), before);
     record(&mut replica, &mut rng);
     drop(replica.next_request(NOW_MS, None).unwrap());
-}
-
-fn record(replica: &mut Replica<MemoryStore>, rng: &mut StdRng) {
-    let edit = Edit::LogAssistance(Box::new(new_assistance(rng)));
-    assert!(
-        replica.edit(&edit, NOW_MS, rng).unwrap(),
-        "a phone records, whatever a server has said"
-    );
 }
 
 /// The phone asks, and this is the answer.

@@ -33,6 +33,35 @@ pub fn device(n: usize) -> DeviceId {
 
 /// The device in wrong hands.
 pub const HOSTILE: usize = 9;
+/// Who works on the server's own replica.
+const OFFICE: usize = 8;
+/// Who works on what nobody else has.
+const ALONE: usize = 7;
+
+/// Whoever has a number, in a session of the app.
+fn author(n: usize, session: u8) -> Author {
+    let mut actor = [0x10 + n as u8; 16];
+    actor[15] = session;
+    Author {
+        account: account(n),
+        device: device(n),
+        actor: ActorId::from(actor.as_slice()),
+        now_ms: NOW_MS,
+        device_now_ms: NOW_MS,
+        key: DeviceKey::from_seed([5; 32]),
+    }
+}
+
+/// A document that a phone has from somebody who lies: it takes an honest edit, is saved and is received again.
+pub fn works_on(mut document: Document, rng: &mut impl Rng) {
+    let edit = Edit::LogAssistance(Box::new(new_assistance(rng)));
+    let seed = KeySeed::from_bytes([7; 32]);
+    let written = forge::edit(&mut document, &edit, &author(ALONE, 1), &seed).unwrap();
+    assert!(written.is_some());
+    let saved = document.save();
+    assert_eq!(Document::load(id(), &saved).unwrap().heads(), document.heads());
+    assert_eq!(Document::receive(id(), &saved).unwrap().heads(), document.heads());
+}
 
 /// Everybody may do everything: what is tried is the shape, not the policy.
 #[derive(Clone, Default)]
@@ -88,16 +117,7 @@ impl Village {
     }
 
     fn author(&self, phone: usize) -> Author {
-        let mut actor = [0x10 + phone as u8; 16];
-        actor[15] = self.sessions[phone];
-        Author {
-            account: account(phone),
-            device: device(phone),
-            actor: ActorId::from(actor.as_slice()),
-            now_ms: NOW_MS,
-            device_now_ms: NOW_MS,
-            key: DeviceKey::from_seed([5; 32]),
-        }
+        author(phone, self.sessions[phone])
     }
 
     /// The app of a phone was closed and opened: it writes under another actor.
@@ -160,11 +180,30 @@ impl Village {
         self.taken[phone] = self.log.len();
     }
 
-    /// Everybody sends and takes until all have everything.
-    pub fn settle(&mut self) {
+    fn push_all(&mut self) {
         for phone in [0, 1] {
             self.push(phone);
         }
+    }
+
+    /// Somebody works on the server's own replica, which has everything that was taken.
+    fn edit_on_the_server(&mut self, rng: &mut impl Rng) {
+        let author = author(OFFICE, 1);
+        for edit in [
+            random_edit(&self.server, rng),
+            Edit::LogAssistance(Box::new(new_assistance(rng))),
+        ] {
+            let seed = KeySeed::from_bytes([7; 32]);
+            if let Some(chunk) = forge::edit(&mut self.server, &edit, &author, &seed).unwrap() {
+                self.owners.0.insert(author.actor.clone(), author.device);
+                self.log.push(chunk);
+            }
+        }
+    }
+
+    /// Everybody sends and takes until all have everything.
+    pub fn settle(&mut self) {
+        self.push_all();
         for phone in [0, 1] {
             self.pull(phone);
         }
@@ -187,6 +226,8 @@ impl Village {
                 );
             }
         }
+        self.push_all();
+        self.edit_on_the_server(rng);
         self.settle();
         let rows = project_all(&self.server);
         for phone in &self.phones {

@@ -337,6 +337,80 @@ fn a_value_that_joins_a_conflict_and_loses_is_readable_too() {
     assert_eq!(server.rows[&record].conflicts[0].values.len(), 3);
 }
 
+/// Many who record something without having seen each other.
+fn strangers(count: usize) -> Vec<Device> {
+    let mut rng = StdRng::seed_from_u64(1);
+    let begin = |n| {
+        let mut device = Device::new(n as u8);
+        device.edit(&Edit::LogAssistance(Box::new(new_assistance(&mut rng))));
+        device
+    };
+    (1..=count).map(begin).collect()
+}
+
+#[test]
+fn a_document_has_64_heads_and_whoever_sees_them_all_goes_on() {
+    let (mut server, mut owners) = (Device::new(200), Permissive(BTreeMap::new()));
+    let mut devices = strangers(DOCUMENT_HEADS + 1);
+    let mut last = devices.pop().unwrap();
+    for device in &mut devices {
+        push(&mut server, device, &mut owners);
+    }
+    assert_eq!(server.document.heads().len(), DOCUMENT_HEADS);
+    let outbox = last.outbox.clone();
+    let refused = |server: &mut Device, owners: &Permissive| {
+        let gate = Gate::Device {
+            account: last.account,
+            device: last.id,
+            authority: owners,
+        };
+        server.take(&outbox, gate)
+    };
+    assert_eq!(
+        refused(&mut server, &owners).unwrap_err(),
+        Refusal::Quarantined("heads")
+    );
+    // The one who was refused holds one head more than the server; what it writes now, it writes on all of them.
+    pull(&server, &mut last);
+    assert_eq!(last.document.heads().len(), DOCUMENT_HEADS + 1);
+    last.edit(&Edit::LogAssistance(Box::new(new_assistance(
+        &mut StdRng::seed_from_u64(2),
+    ))));
+    push(&mut server, &mut last, &mut owners);
+    assert_eq!(server.document.heads().len(), 1);
+    for device in &mut devices {
+        pull(&server, device);
+        assert_eq!(device.document.heads(), server.document.heads());
+    }
+}
+
+#[test]
+fn a_server_cannot_give_a_phone_more_heads_than_its_next_edit_can_name() {
+    let most = DOCUMENT_HEADS + DEVICE_HEADS;
+    let all: Vec<Vec<u8>> = strangers(most + 1)
+        .into_iter()
+        .flat_map(|device| device.outbox)
+        .collect();
+    let mut phone = Device::new(201);
+    assert_eq!(
+        phone.take(&all, Gate::Log).unwrap_err(),
+        Refusal::Rejected("heads")
+    );
+    phone.take(&all[..most], Gate::Log).unwrap();
+    assert_eq!(
+        phone.take(&all[most..], Gate::Log).unwrap_err(),
+        Refusal::Rejected("heads")
+    );
+    // What it writes on all of them, a server takes that has them.
+    phone.edit(&Edit::LogAssistance(Box::new(new_assistance(
+        &mut StdRng::seed_from_u64(2),
+    ))));
+    let mut server = Device::new(200);
+    server.take(&all[..most], Gate::Log).unwrap();
+    push(&mut server, &mut phone, &mut Permissive(BTreeMap::new()));
+    assert_eq!(server.document.heads().len(), 1);
+}
+
 /// Takes the first change alone: what everybody saw before they wrote.
 fn pull_before(server: &Device, device: &mut Device, record: RecordId) {
     let first = server.document.changes()[0].raw_bytes().to_vec();

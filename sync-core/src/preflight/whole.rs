@@ -1,9 +1,9 @@
 //! Whole documents: reads a document chunk without automerge, before it is loaded.
 //!
-//! A snapshot comes from a server or from a disk, and both may be somebody else's. Loading believes what columns claim,
-//! as parsing a change does: here compressed columns are inflated up to a limit, and every run is counted. What the
-//! operations mean is not looked at; a snapshot that crossed a network is judged by [`crate::admission`], change by
-//! change.
+//! A snapshot comes from a server, which may be somebody else's, or from the own disk. Loading believes what columns claim,
+//! as parsing a change does: here compressed columns are inflated up to a limit, and every run is counted against what so
+//! many bytes can honestly say ([`DocumentLimits::RECEIVED`]). What the operations mean is not looked at; a snapshot that
+//! crossed a network is judged by [`crate::admission`], change by change.
 
 use std::io::Read;
 
@@ -37,23 +37,71 @@ pub struct DocumentLimits {
     pub chunk: usize,
     /// Bytes of its columns, inflated.
     pub inflated: usize,
-    /// Changes, dependencies, operations, and operations that these replace: each at most so many.
+    /// Changes, each of which takes a kilobyte and more when it is loaded.
+    pub changes: u64,
+    /// Dependencies, operations, and operations that these replace: each at most so many.
     pub rows: u64,
+    /// How much of all that so many bytes may claim: a run of a million costs three bytes to write, and a gigabyte to load.
+    pub density: Option<Density>,
     /// Actors.
     pub actors: u64,
     /// Heads.
     pub heads: u64,
 }
 
-impl Default for DocumentLimits {
-    fn default() -> Self {
-        Self {
-            chunk: crate::protocol::limits::RESPONSE_INFLATED_BYTES,
-            inflated: 32 * 1024 * 1024,
-            rows: 2_000_000,
-            actors: 65_536,
-            heads: 1_024,
-        }
+/// How many rows a chunk may have, by its length.
+#[derive(Clone, Copy, Debug)]
+pub struct Density {
+    /// So many in any case: what is alike is written short.
+    pub few: u64,
+    /// And so many changes for each byte of the chunk.
+    pub changes: u64,
+    /// Of the other rows, so many.
+    pub rows: u64,
+}
+
+impl DocumentLimits {
+    /// For what crossed a network. An honest change takes dozens of bytes, and some for each of its operations; a document
+    /// that is denser is sent change by change.
+    pub const RECEIVED: Self = Self {
+        chunk: crate::protocol::limits::RESPONSE_INFLATED_BYTES,
+        inflated: 32 * 1024 * 1024,
+        changes: 100_000,
+        rows: 2_000_000,
+        density: Some(Density {
+            few: 4_096,
+            changes: 1,
+            rows: 16,
+        }),
+        actors: 65_536,
+        heads: 1_024,
+    };
+
+    /// For what [`crate::document::Document::save`] gave, and was kept where nobody else writes: everything that changes
+    /// which were admitted one by one can add up to. A checksum tells whether it is still that.
+    pub const STORED: Self = Self {
+        chunk: 256 * 1024 * 1024,
+        inflated: 1024 * 1024 * 1024,
+        changes: 2_000_000,
+        rows: 64_000_000,
+        density: None,
+        actors: 1_000_000,
+        heads: 1_000_000,
+    };
+
+    /// How many changes and other rows a chunk of so many bytes may have.
+    fn of(&self, bytes: usize) -> (u64, u64) {
+        let Some(density) = self.density else {
+            return (self.changes, self.rows);
+        };
+        let within = |most: u64, each: u64| {
+            let dense = each.saturating_mul(bytes as u64);
+            most.min(density.few.saturating_add(dense))
+        };
+        (
+            within(self.changes, density.changes),
+            within(self.rows, density.rows),
+        )
     }
 }
 
@@ -94,8 +142,18 @@ pub fn preflight_document(chunk: &[u8], limits: &DocumentLimits) -> Result<Outli
     let changes = metadata(&mut reader, CHANGE_COLUMNS)?;
     let ops = metadata(&mut reader, OP_COLUMNS)?;
     let mut room = limits.inflated;
-    let change_rows = walk_columns(&mut reader, &changes, SEQ, actors, limits, &mut room)?;
-    let op_rows = walk_columns(&mut reader, &ops, ACTION, actors, limits, &mut room)?;
+    let (changes_most, rows_most) = limits.of(chunk.len());
+    let most = Rows {
+        rows: changes_most,
+        grouped: rows_most,
+    };
+    let change_rows = walk_columns(&mut reader, &changes, SEQ, actors, most, &mut room)?;
+    let of_change = PreflightLimits::default().ops as u64;
+    let most = Rows {
+        rows: rows_most.min(change_rows.rows.saturating_mul(of_change)),
+        grouped: rows_most,
+    };
+    let op_rows = walk_columns(&mut reader, &ops, ACTION, actors, most, &mut room)?;
     // Where each head is found; older versions leave it out.
     if !reader.is_empty() {
         for _ in 0..heads {
@@ -153,7 +211,8 @@ fn metadata(reader: &mut Reader<'_>, known: &[u64]) -> Result<Vec<(u64, usize)>>
     Ok(columns)
 }
 
-/// How many rows there are, and how many values hang on them in groups.
+/// How many rows there are or may be, and how many values hang on them in groups.
+#[derive(Clone, Copy)]
 struct Rows {
     rows: u64,
     grouped: u64,
@@ -164,7 +223,7 @@ fn walk_columns(
     columns: &[(u64, usize)],
     counter: u64,
     actors: u64,
-    limits: &DocumentLimits,
+    most: Rows,
     room: &mut usize,
 ) -> Result<Rows> {
     let mut plain = Vec::with_capacity(columns.len());
@@ -186,7 +245,7 @@ fn walk_columns(
     };
     let rows = walk_runs(
         of(counter),
-        limits.rows,
+        most.rows,
         "rows",
         |reader| reader.signed("rows"),
         |_| Ok(()),
@@ -206,7 +265,7 @@ fn walk_columns(
             counts,
         )?;
     }
-    if groups > 1 || grouped > limits.rows {
+    if groups > 1 || grouped > most.grouped {
         return Err(PreflightError::Limit("group"));
     }
     for (spec, _) in &plain {
@@ -314,10 +373,10 @@ fn inflate(bytes: &[u8], limit: usize) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::admission::tests::honest_document;
-    use crate::forge::chunk;
+    use crate::forge::{chunk, claiming_document};
 
     fn check(chunk: &[u8]) -> Result<Outline> {
-        preflight_document(chunk, &DocumentLimits::default())
+        preflight_document(chunk, &DocumentLimits::RECEIVED)
     }
 
     #[test]
@@ -331,6 +390,11 @@ mod tests {
                 .map(|head| document.history().node(head).unwrap().max_op)
                 .max();
             assert!(max_op.unwrap() <= outline.max_op);
+            let bytes = document.save().len() as u64;
+            assert!(
+                outline.changes * 8 < bytes && outline.max_op < bytes,
+                "not near any limit"
+            );
         }
     }
 
@@ -360,6 +424,29 @@ mod tests {
         let mut body = vec![0, 0, 0, 1, 0x42, huge.len() as u8];
         body.extend(huge);
         assert_eq!(check(&chunk(0, &body)), Err(PreflightError::Limit("rows")));
+        // No single number is too large, but the bytes are too few for what they say.
+        for (changes, ops) in [
+            (1, 1_900_000),
+            (1_900_000, 1),
+            (7_500, 250),
+            (100_000, 1),
+            (40, 256),
+        ] {
+            let document = claiming_document(changes, ops);
+            assert!(document.len() < 400, "{} bytes", document.len());
+            assert_eq!(
+                check(&document),
+                Err(PreflightError::Limit("rows")),
+                "{changes} × {ops}"
+            );
+        }
+        // As many as an honest document of so few bytes might have.
+        assert!(check(&claiming_document(4_000, 1)).is_ok() && check(&claiming_document(1_000, 6)).is_ok());
+        assert_eq!(
+            check(&claiming_document(10, 257)),
+            Err(PreflightError::Limit("rows")),
+            "no change has so many operations"
+        );
         // More actors, heads and columns than there are bytes.
         for body in [&[0xff, 0xff, 0x03][..], &[0, 0xff, 0x07], &[0, 0, 0x0d]] {
             assert!(check(&chunk(0, body)).is_err());
