@@ -132,6 +132,7 @@ fn metrics_tell_what_happens_on_a_listener_of_their_own() {
         "langso_deliveries_waiting",
         "langso_exchanges_in_flight",
         "langso_documents_cached",
+        "langso_search_due",
         "langso_quarantine{verdict=\"quarantined\"}",
         "langso_phones{last_contact=\"1h\"}",
         "langso_phones{last_contact=\"older\"}",

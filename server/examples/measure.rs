@@ -152,6 +152,8 @@ fn sums(store: &Store, permit: &Permit<Read>) -> anyhow::Result<()> {
 
 fn words(store: &Store, permit: &Permit<Read>, master: &MasterKey) -> anyhow::Result<()> {
     let blinder = Blinder::of(master);
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let caught_up = runtime.block_on(search::catch_up(store, &blinder))?;
     for text in [
         "nguyen",
         "nguyen van",
@@ -163,8 +165,9 @@ fn words(store: &Store, permit: &Permit<Read>, master: &MasterKey) -> anyhow::Re
         let words = Words::of(text)?;
         ask(&format!("search `{text}`"), || {
             let query = (&words, Depth::Personal(&blinder));
-            let found = store
-                .read_blocking(|conn| search::records(conn, permit, query, &Filter::default(), None, PAGE))?;
+            let found = store.read_blocking(|conn| {
+                search::records(conn, caught_up, permit, query, &Filter::default(), None, PAGE)
+            })?;
             Ok(found.len())
         })?;
     }

@@ -13,7 +13,6 @@ use rusqlite::Connection;
 use sync_core::edit::Edit;
 use sync_core::ids::{AccountId, DeviceId, Month, RealmId};
 use sync_core::protocol::ScopeSet;
-use sync_core::seal::MasterKey;
 use sync_core::signature::DeviceKey;
 use tokio::sync::Semaphore;
 
@@ -23,14 +22,14 @@ use crate::devices::{self, Standing};
 use crate::documents::Documents;
 use crate::exchange::{Exchange, copies, presence};
 use crate::flights::Flights;
-use crate::ingest::{Ingest, Sender};
+use crate::ingest::{Ingest, Sender, Turns};
 use crate::keys::{self, Keys, KeysError, Missing};
 use crate::policy::{Access, Grant, LATE_DAYS, Past};
 use crate::publish::Publisher;
 use crate::rate::Limits;
 use crate::realm::{self, Held, RealmError};
 use crate::replica::{ServerEditError, ServerReplica};
-use crate::search::{self, Blinder};
+use crate::search::{self, Blinder, CaughtUp};
 use crate::seen::Seen;
 use crate::session::Attempts;
 use crate::store::{OpenError, Store, WriteError};
@@ -232,12 +231,12 @@ impl App {
         let (store, keys) = open_at(&config.data, clock.clone())?;
         let info = store.read_blocking(realm::info)?;
         let authority = store.read_blocking(|conn| load_authority(conn, day_of(clock.now_ms())))?;
-        index_missing(&store, &keys.master)?;
         let ingest = Arc::new(Ingest {
             realm: info.id,
             master: keys.master,
             documents: Documents::new(NonZeroUsize::new(config.cached_changes).unwrap_or(NonZeroUsize::MIN)),
             workers: Workers::new(config.workers()),
+            turns: Turns::default(),
         });
         let failed = |error: &dyn std::fmt::Display| OpenAppError::Failed(error.to_string());
         let exchange =
@@ -371,6 +370,26 @@ impl App {
         replaced.map_err(|error| OpenAppError::Failed(error.to_string()))
     }
 
+    /// Lets the index of the search catch up: what a search has to wait for.
+    ///
+    /// # Errors
+    /// [`WriteError`]: a part of it may have caught up.
+    pub async fn caught_up(&self) -> Result<CaughtUp, WriteError<rusqlite::Error>> {
+        search::catch_up(self.store(), &self.blinder()).await
+    }
+
+    /// Indexes a part of what is due. Gives whether there may be more.
+    ///
+    /// # Errors
+    /// [`WriteError`]: nothing of it is indexed.
+    pub async fn index_some(&self) -> Result<bool, WriteError<rusqlite::Error>> {
+        search::index_some(self.store(), &self.blinder()).await
+    }
+
+    fn blinder(&self) -> Blinder {
+        Blinder::of(&self.exchange.ingest.master)
+    }
+
     /// Writes down who was here since the last time.
     pub async fn flush_presence(&self) {
         let (seen, lines) = (self.exchange.presence.take(), self.exchange.copies.take());
@@ -385,20 +404,6 @@ impl App {
             tracing::warn!(%error, "presence was not written");
         }
     }
-}
-
-/// A store from before records were indexed gets its index, once.
-fn index_missing(store: &Store, master: &MasterKey) -> Result<(), OpenAppError> {
-    if !store
-        .read_blocking(search::index::is_missing)
-        .map_err(RealmError::from)?
-    {
-        return Ok(());
-    }
-    let blinder = Blinder::of(master);
-    store
-        .write_blocking(move |tx| search::index::rebuild(tx, &blinder))
-        .map_err(|error: WriteError<rusqlite::Error>| OpenAppError::Failed(error.to_string()))
 }
 
 fn load_authority(conn: &Connection, day: Date) -> Result<Authority, RealmError> {

@@ -1,7 +1,7 @@
 //! The exchange: one request pushes and pulls (`docs/protocol.md`).
 //!
 //! What it costs: an idle one, no query of the log and no write; a pull, the entries that it sends and no document; a
-//! push, one transaction for some 250 changes.
+//! push, one transaction for some 50 changes.
 
 pub mod copies;
 pub mod cursor;

@@ -29,7 +29,7 @@ use crate::i18n::{Locale, text};
 use crate::policy::{Permit, Personal, Read};
 use crate::realm::RealmError;
 use crate::records::Filter;
-use crate::search::Words;
+use crate::search::{CaughtUp, Words};
 use crate::store::{Store, WriteError};
 pub use labels::Labels;
 use sheet::{Cell, Fact, Sheet};
@@ -64,8 +64,8 @@ pub struct Records {
     pub filter: Filter,
     /// Only what was under this unit on its own date.
     pub past_of: Option<UnitId>,
-    /// What they say, and whether that is looked for in citizens' data.
-    pub words: Option<(Words, Personal)>,
+    /// What they say, and whether that is looked for in citizens' data – in an index that has caught up.
+    pub words: Option<(Words, Personal, CaughtUp)>,
     /// Whether citizens' data is told – for a permit that holds for them.
     pub personal: Personal,
 }
@@ -236,7 +236,7 @@ fn written_down(
             records
                 .words
                 .as_ref()
-                .map(|(words, _)| ("words".into(), words.count().into())),
+                .map(|(words, ..)| ("words".into(), words.count().into())),
         );
     }
     let change = Change::now(what.word(), told);

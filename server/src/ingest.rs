@@ -6,6 +6,7 @@
 //! the document is dropped and the batch judged again.
 
 mod judge;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -25,14 +26,15 @@ use crate::log::{self, Advance, Append, AppendError};
 use crate::policy::Access;
 use crate::quarantine::{self, Decision, Kept, Room};
 use crate::rows;
-use crate::search::{self, Blinder};
+use crate::search;
 use crate::store::{Store, WriteError, is_full};
 use crate::workers::Workers;
+pub use turns::Turns;
 
 /// How often a stale plan is made again before the device is asked to come back.
 const ATTEMPTS: usize = 3;
-/// Most changes that are judged and stored at a time, but for a batch that has more: some ten milliseconds each.
-const PART_CHANGES: usize = 250;
+/// Most changes that are judged and stored at a time, but for a batch that has more: some ten milliseconds.
+const PART_CHANGES: usize = 50;
 
 /// Who delivers.
 #[derive(Clone, Debug)]
@@ -72,6 +74,8 @@ pub struct Ingest {
     pub documents: Documents,
     /// Judges deliveries.
     pub workers: Workers,
+    /// Who goes first.
+    pub turns: Turns,
 }
 
 /// What became of a delivery.
@@ -193,7 +197,7 @@ impl Ingest {
     /// Judges and stores `batches`. When it returns receipts, what they call durable is on disk. `committed` is told
     /// what documents became, in the order of the log and before anybody is answered.
     ///
-    /// A long delivery is judged and stored part by part, so that others get their turn in between.
+    /// A long delivery is judged and stored part by part, and lets others go first in between.
     ///
     /// # Errors
     /// [`IngestError`]: nothing is answered; what was stored is a duplicate when the device sends it again.
@@ -207,7 +211,11 @@ impl Ingest {
         committed: impl Fn(&Connection, &Delivered) + Clone + Send + 'static,
     ) -> Result<Delivered, IngestError> {
         let (mut delivered, mut refused) = (Delivered::default(), HashSet::new());
+        let mut first = Some(self.turns.first_part());
         for part in parts(batches) {
+            if first.is_none() {
+                self.turns.let_others_go().await;
+            }
             let delivery = Delivery {
                 sender: Arc::clone(sender),
                 batches: Arc::clone(batches),
@@ -220,6 +228,7 @@ impl Ingest {
                 .await?;
             delivered.add(stored);
             refused = now_refused;
+            first = None;
         }
         Ok(delivered)
     }
@@ -243,15 +252,8 @@ impl Ingest {
                 (judged, held, refused)
             });
             let (judged, held, refused) = judging.await.map_err(|_| IngestError::Abandoned)?;
-            let (now_ms, blinder) = (delivery.now_ms, Blinder::of(&self.master));
-            let written = write(
-                store,
-                judged?,
-                (now_ms, &delivery.way),
-                blinder,
-                committed.clone(),
-            )
-            .await;
+            let way = (delivery.now_ms, &delivery.way);
+            let written = write(store, judged?, way, committed.clone()).await;
             match written {
                 Ok(delivered) => {
                     held.give_back(&self.documents);
@@ -291,7 +293,6 @@ async fn write(
     store: &Store,
     judged: Judged,
     (now_ms, way): (i64, &Way),
-    blinder: Blinder,
     committed: impl FnOnce(&Connection, &Delivered) + Send + 'static,
 ) -> Result<Delivered, WriteError<AppendError>> {
     let release = match way {
@@ -321,7 +322,7 @@ async fn write(
                     let appended = log::append(tx, &plan)?;
                     rows::put(tx, appended.advance.row, &follows.rows)?;
                     rows::put_settled(tx, appended.advance.row, &follows.settled)?;
-                    index(tx, &blinder, &follows.rows)?;
+                    note_for_search(tx, &follows.rows)?;
                     let (from, to) = (appended.first, appended.advance.last);
                     delivered.receipts.push(Receipt::Durable { from, to });
                     delivered.own.push((from, to));
@@ -337,10 +338,10 @@ async fn write(
     store.write_then(job, committed).await
 }
 
-/// What records are found by follows their rows.
-fn index(tx: &Transaction<'_>, blinder: &Blinder, changes: &[RowChange]) -> rusqlite::Result<()> {
+/// What records are found by follows their rows, later.
+fn note_for_search(tx: &Transaction<'_>, changes: &[RowChange]) -> rusqlite::Result<()> {
     changes.iter().try_for_each(|change| match change {
-        RowChange::Assistance(row) => search::index::put(tx, blinder, row.id),
+        RowChange::Assistance(row) => search::index::note(tx, row.id),
         RowChange::Draft(_)
         | RowChange::Directive(_)
         | RowChange::Acknowledgement(_)
@@ -416,9 +417,9 @@ mod tests {
             parts.map(|part| (part.start, part.end)).collect()
         };
         assert_eq!(cut(&[]), []);
-        assert_eq!(cut(&[200]), [(0, 1)]);
-        assert_eq!(cut(&[100, 100, 50]), [(0, 3)]);
-        assert_eq!(cut(&[100, 100, 51, 10]), [(0, 2), (2, 4)]);
+        assert_eq!(cut(&[50]), [(0, 1)]);
+        assert_eq!(cut(&[25, 20, 5]), [(0, 3)]);
+        assert_eq!(cut(&[25, 20, 6, 5]), [(0, 2), (2, 4)]);
         assert_eq!(cut(&[500, 1, 500]), [(0, 1), (1, 2), (2, 3)]);
         assert_eq!(cut(&[0, 500]), [(0, 2)], "who sends nothing costs nothing");
     }

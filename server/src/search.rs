@@ -8,6 +8,7 @@
 //!
 //! Not here: parts of words, misspellings and order. What a stolen index shows stands in `docs/security.md`.
 
+mod due;
 pub mod index;
 pub mod names;
 mod records;
@@ -19,6 +20,7 @@ use sync_core::folding::{self, Word};
 use sync_core::seal::MasterKey;
 use sync_core::search::Search;
 
+pub use due::{CaughtUp, catch_up, index_some};
 pub use records::{Depth, Found, Place, records};
 
 /// Longest text to search for, in bytes.

@@ -18,6 +18,9 @@ const PRESENCE_EVERY: Duration = Duration::from_secs(5);
 /// How often snapshots are made of documents that grew: after a storm of phones, not within it.
 const SNAPSHOTS_EVERY: Duration = Duration::from_secs(60);
 
+/// How often what is due is indexed for the search: within a second it is found without waiting.
+const INDEX_EVERY: Duration = Duration::from_secs(1);
+
 /// Serves until `shutdown`, then lets requests that are under way finish and writes down what is only in memory.
 ///
 /// # Errors
@@ -30,6 +33,7 @@ pub async fn serve(
     let beside = [
         tokio::spawn(write_presence(Arc::clone(&app))),
         tokio::spawn(make_snapshots(Arc::clone(&app))),
+        tokio::spawn(index_what_is_due(Arc::clone(&app))),
         tokio::spawn(make_backups(Arc::clone(&app))),
     ];
     let open = Arc::clone(&app);
@@ -90,6 +94,25 @@ async fn make_snapshots(app: Arc<App>) {
             Ok(0) => {}
             Ok(stored) => tracing::info!(stored, "snapshots were made"),
             Err(error) => tracing::warn!(%error, "snapshots were not made"),
+        }
+    }
+}
+
+/// What phones wait for goes first.
+async fn index_what_is_due(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(INDEX_EVERY);
+    loop {
+        ticks.tick().await;
+        loop {
+            app.exchange.ingest.turns.let_others_go().await;
+            match app.index_some().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the index of the search was not written");
+                    break;
+                }
+            }
         }
     }
 }
@@ -166,6 +189,28 @@ mod tests {
         ];
         assert_eq!(made(dir.path()), expected);
         assert!(!making.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_is_indexed_while_nobody_searches() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(dir.path()).await;
+        let store = app.store().clone();
+        let many = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 600)
+                    INSERT INTO search_due SELECT randomblob(16) FROM n";
+        store.write(move |tx| tx.execute_batch(many)).await.unwrap();
+        let none_is_due = async {
+            let count = |conn: &rusqlite::Connection| {
+                conn.query_row("SELECT count(*) FROM search_due", [], |row| row.get::<_, i64>(0))
+            };
+            while store.read(count).await.unwrap() > 0 {
+                sleep(INDEX_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = index_what_is_due(Arc::clone(&app)) => panic!("it goes on for ever"),
+            () = none_is_due => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,6 +24,10 @@ use crate::drive::{Fate, Link, Traffic, Usage, people};
 
 type Phone = crate::drive::Phone<MemoryStore>;
 
+/// A server that took less of the processor for so long has nothing left to do.
+const RESTING_CPU_S: f64 = 0.03;
+const REST: Duration = Duration::from_secs(2);
+
 /// What the phones are to do.
 #[derive(Debug)]
 pub struct Options {
@@ -71,6 +75,9 @@ pub struct Summary {
     pub records: usize,
     /// One after the other.
     pub phases: Vec<Phase>,
+    /// Processor seconds of the server from the last answer of the first push until it came to rest: what it does in the
+    /// quiet.
+    pub server_cpu_later_s: Option<f64>,
     /// The most memory that the server held since it started.
     pub server_peak_bytes: Option<u64>,
     /// Changes that have no receipt in the end.
@@ -142,6 +149,7 @@ pub async fn run(options: Options, say: impl Fn(&str)) -> anyhow::Result<Summary
     phones = meter
         .phase("first push", phones, &mut phases, Storming::sync)
         .await?;
+    let server_cpu_later_s = meter.rest().await;
     if count > options.hamlets.len() {
         // What the other phones of the hamlet delivered meanwhile, so that nothing is new.
         phones = all(phones, |phone| phone.sync()).await?;
@@ -174,6 +182,7 @@ pub async fn run(options: Options, say: impl Fn(&str)) -> anyhow::Result<Summary
         phones: count,
         records,
         phases,
+        server_cpu_later_s,
         server_peak_bytes,
         unsent,
     })
@@ -348,6 +357,20 @@ impl Meter {
                 .map(|(before, after)| after.cpu_s - before.cpu_s),
         });
         Ok(phones)
+    }
+
+    /// Waits until the server has come to rest. Gives the processor seconds that it took meanwhile.
+    async fn rest(&self) -> Option<f64> {
+        let first = self.used()?;
+        let mut last = first;
+        loop {
+            tokio::time::sleep(REST).await;
+            let now = self.used()?;
+            if now.cpu_s - last.cpu_s < RESTING_CPU_S {
+                return Some(now.cpu_s - first.cpu_s);
+            }
+            last = now;
+        }
     }
 
     fn used(&self) -> Option<Usage> {

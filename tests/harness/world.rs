@@ -7,7 +7,7 @@ use std::sync::Arc;
 use langso_server::backup::back_up;
 use langso_server::documents::Documents;
 use langso_server::exchange::{Exchange, ExchangeError};
-use langso_server::ingest::{Ingest, Sender};
+use langso_server::ingest::{Ingest, Sender, Turns};
 use langso_server::policy::{Access, Grant};
 use langso_server::realm::{self, Account, Device};
 use langso_server::restore::restore;
@@ -75,6 +75,7 @@ impl World {
             master: MasterKey::from_bytes([3; 32]),
             documents: Documents::new(NonZeroUsize::new(2_000).unwrap()),
             workers: Workers::new(2),
+            turns: Turns::default(),
         });
         let id = self.realm;
         store

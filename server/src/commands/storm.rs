@@ -253,6 +253,11 @@ fn tell(summary: &Summary) {
             cpu
         ));
     }
+    if let Some(later) = summary.server_cpu_later_s {
+        say(format_args!(
+            "server CPU after the first push, until it came to rest: {later:.2} s"
+        ));
+    }
     let peak = summary
         .server_peak_bytes
         .map_or("?".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1e6));

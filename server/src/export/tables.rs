@@ -140,12 +140,20 @@ fn each_page(
     loop {
         let page: Vec<RecordRow> = match &asked.words {
             None => records::list(conn, &asked.permit, &filter, PAGE)?,
-            Some((words, reach)) => {
+            Some((words, reach, caught_up)) => {
                 let depth = match reach {
                     Personal::Read => Depth::Personal(&blinder),
                     Personal::Sealed => Depth::Clear,
                 };
-                let found = search::records(conn, &asked.permit, (words, depth), &filter, after, PAGE)?;
+                let found = search::records(
+                    conn,
+                    *caught_up,
+                    &asked.permit,
+                    (words, depth),
+                    &filter,
+                    after,
+                    PAGE,
+                )?;
                 after = found.last().map(|found| found.place).or(after);
                 found.into_iter().map(|found| found.row).collect()
             }

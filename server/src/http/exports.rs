@@ -57,7 +57,7 @@ pub(super) async fn get(
 ) -> Result<Rows, ApiError> {
     let (word, format) = wanted(&file)?;
     let what = match word {
-        "records" => records(&reader, &query, Personal::Sealed)?,
+        "records" => records(&app, &reader, &query, Personal::Sealed).await?,
         "acknowledgements" => What::Acknowledgements {
             permit: reader.permit(Action::Hold(Class::Acks), asked_unit(query.unit())?)?,
             directive: None,
@@ -89,7 +89,7 @@ pub(super) async fn post(
     let ("records", format) = wanted(&file)? else {
         return Err(ApiError::not_found());
     };
-    let what = records(&reader, &query, Personal::Read)?;
+    let what = records(&app, &reader, &query, Personal::Read).await?;
     sent(&app, &reader, &origin, &headers, (what, format)).await
 }
 
@@ -100,7 +100,12 @@ fn wanted(file: &str) -> Result<(&str, Format), ApiError> {
 }
 
 /// Which records, and whether their words are looked for in citizens' data.
-fn records(reader: &Reader, query: &RecordsQuery, reach: Personal) -> Result<What, ApiError> {
+async fn records(
+    app: &App,
+    reader: &Reader,
+    query: &RecordsQuery,
+    reach: Personal,
+) -> Result<What, ApiError> {
     let asked = Asked::of(reader, query)?;
     if asked.words.is_some() && reach == Personal::Read && !asked.permit.personal() {
         return Err(personal_denied());
@@ -109,7 +114,10 @@ fn records(reader: &Reader, query: &RecordsQuery, reach: Personal) -> Result<Wha
         permit: asked.permit,
         filter: asked.filter,
         past_of: asked.past_of,
-        words: asked.words.map(|words| (words, reach)),
+        words: match asked.words {
+            Some(words) => Some((words, reach, app.caught_up().await?)),
+            None => None,
+        },
         personal: match asked.personal {
             true => Personal::Read,
             false => Personal::Sealed,

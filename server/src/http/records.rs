@@ -245,6 +245,10 @@ pub(super) async fn page(
 ) -> Result<Page<RecordView>, ApiError> {
     let worker = Arc::clone(app);
     let today = day_of(app.clock.now_ms());
+    let sought = match asked.words {
+        Some(words) => Some((words, app.caught_up().await?)),
+        None => None,
+    };
     let (rows, personal) = app
         .store()
         .read(move |conn| {
@@ -254,9 +258,9 @@ pub(super) async fn page(
                 ..asked.filter
             };
             let master = &worker.exchange.ingest.master;
-            let rows = match &asked.words {
+            let rows = match &sought {
                 None => listed(records::list(conn, &asked.permit, &filter, limit + 1)?),
-                Some(words) => {
+                Some((words, caught_up)) => {
                     let blinder = Blinder::of(master);
                     let depth = match reach {
                         Reach::Clear => Depth::Clear,
@@ -265,6 +269,7 @@ pub(super) async fn page(
                     let query = (words, depth);
                     found(search::records(
                         conn,
+                        *caught_up,
                         &asked.permit,
                         query,
                         &filter,

@@ -1,4 +1,5 @@
-//! The index of records: written in the transaction that writes a row, from the row and the record's key.
+//! The index of records, from their rows and keys. The transaction that writes a row notes that it is due; it is indexed in
+//! the quiet, or before the next search answers ([`super::catch_up`]).
 //!
 //! A row whose key was destroyed and that is put again has no personal words any more, so erasure is one more `put`.
 
@@ -18,6 +19,42 @@ const RECORD_BITS: u32 = 20;
 /// The number that rows of this time begin with.
 pub(super) fn first_of(occurred_at_ms: i64) -> i64 {
     occurred_at_ms.clamp(0, i64::MAX >> RECORD_BITS) << RECORD_BITS
+}
+
+/// Notes that a record is to be indexed again.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn note(tx: &Transaction<'_>, record: RecordId) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR IGNORE INTO search_due (record) VALUES (?)")?
+        .execute([record.to_bytes()])?;
+    Ok(())
+}
+
+/// Whether a record is to be indexed.
+///
+/// # Errors
+/// The store's.
+pub(super) fn is_due(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM search_due LIMIT 1")?
+        .exists([])
+}
+
+/// Indexes records that are due, at most so many. Gives how many there were: fewer than `most` if none is left.
+///
+/// # Errors
+/// The store's.
+pub(super) fn put_due(tx: &Transaction<'_>, blinder: &Blinder, most: usize) -> rusqlite::Result<usize> {
+    let due: Vec<[u8; 16]> = tx
+        .prepare_cached("SELECT record FROM search_due ORDER BY record LIMIT ?")?
+        .query_map([most], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for record in &due {
+        put(tx, blinder, RecordId::from_bytes(*record))?;
+        tx.prepare_cached("DELETE FROM search_due WHERE record = ?")?
+            .execute([record])?;
+    }
+    Ok(due.len())
 }
 
 /// Indexes a record as its row is now.
@@ -62,7 +99,9 @@ fn insert(tx: &Transaction<'_>, blinder: &Blinder, row: &IndexRow) -> rusqlite::
 /// # Errors
 /// The store's.
 pub fn rebuild(tx: &Transaction<'_>, blinder: &Blinder) -> rusqlite::Result<()> {
-    tx.execute_batch("INSERT INTO search (search) VALUES ('delete-all'); DELETE FROM search_record")?;
+    tx.execute_batch(
+        "INSERT INTO search (search) VALUES ('delete-all'); DELETE FROM search_record; DELETE FROM search_due",
+    )?;
     let mut statement = tx.prepare(&format!("{ROWS} ORDER BY record"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -71,22 +110,15 @@ pub fn rebuild(tx: &Transaction<'_>, blinder: &Blinder) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Whether there are records and no index: a store from before there was one.
-///
-/// # Errors
-/// The store's.
-pub fn is_missing(conn: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM assistance) AND NOT EXISTS (SELECT 1 FROM search_record)";
-    conn.query_row(sql, [], |row| row.get(0))
-}
-
-/// Whether the index is that of the rows, each of its tokens and no other.
+/// Whether the index is that of the rows, each of its tokens and no other – but for records that are due.
 ///
 /// # Errors
 /// The store's.
 pub fn is_whole(conn: &Connection, blinder: &Blinder) -> rusqlite::Result<bool> {
     let (mut expected, mut records) = (Sum::default(), 0);
-    let mut statement = conn.prepare(ROWS)?;
+    let mut statement = conn.prepare(&format!(
+        "{ROWS} WHERE record NOT IN (SELECT record FROM search_due)"
+    ))?;
     let mut rows = statement.query([])?;
     let mut find = conn.prepare("SELECT id FROM search_record WHERE record = ?")?;
     while let Some(row) = rows.next()? {
@@ -102,9 +134,13 @@ pub fn is_whole(conn: &Connection, blinder: &Blinder) -> rusqlite::Result<bool> 
             expected.add(id, &token);
         }
     }
-    let known: i64 = conn.query_row("SELECT count(*) FROM search_record", [], |row| row.get(0))?;
+    let due = "SELECT id FROM search_record WHERE record IN (SELECT record FROM search_due)";
+    let sql = format!("SELECT count(*) FROM search_record WHERE id NOT IN ({due})");
+    let known: i64 = conn.query_row(&sql, [], |row| row.get(0))?;
     let mut found = Sum::default();
-    let mut statement = conn.prepare("SELECT doc, term FROM search_token")?;
+    let mut statement = conn.prepare(&format!(
+        "SELECT doc, term FROM search_token WHERE doc NOT IN ({due})"
+    ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         found.add(row.get(0)?, row.get_ref(1)?.as_str()?);

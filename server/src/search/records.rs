@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::{Blinder, Fit, Words, index, names};
+use super::{Blinder, CaughtUp, Fit, Words, index, names};
 use crate::policy::{Permit, Read};
 use crate::records::{self, COLUMNS, Filter, RecordRow, record_row};
 
@@ -67,12 +67,13 @@ impl Place {
 
 /// Records that a permit holds for, that a filter lets through and that fit the words: those that fit with their signs
 /// first, of each kind the newest first, after a place, at most `limit`. Where the list goes on is told by `after`, and
-/// the filter's own `after` is not looked at.
+/// the filter's own `after` is not looked at. The index has to have caught up.
 ///
 /// # Errors
 /// The store's.
 pub fn records(
     conn: &Connection,
+    _: CaughtUp,
     permit: &Permit<Read>,
     (words, depth): (&Words, Depth<'_>),
     filter: &Filter,

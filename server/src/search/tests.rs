@@ -121,6 +121,41 @@ fn put(conn: &mut Connection, row: &Assistance) {
     assert!(index::is_whole(conn, &Blinder::of(&master())).unwrap());
 }
 
+#[test]
+fn what_is_due_is_found_once_the_index_has_caught_up() {
+    let (mut conn, blinder) = (realm_of_two(), Blinder::of(&master()));
+    let row = |n| help(n, HUNG, &[(SealedField::CitizenName, "Nguyễn Văn An")]);
+    for n in 1..=3 {
+        put(&mut conn, &row(n));
+    }
+    // One that is as it was, one that is not, and one that nobody knows.
+    let tx = conn.transaction().unwrap();
+    for n in [1, 2, 9] {
+        index::note(&tx, RecordId::from_parts(n, 0)).unwrap();
+    }
+    tx.execute(
+        "UPDATE assistance SET category = 'thanh_toan' WHERE record = ?",
+        [RecordId::from_parts(2, 0).to_bytes()],
+    )
+    .unwrap();
+    tx.commit().unwrap();
+    assert!(index::is_due(&conn).unwrap());
+    assert!(
+        index::is_whole(&conn, &blinder).unwrap(),
+        "what is due is not wrong"
+    );
+    assert!(!found(&conn, "thanh toan").iter().any(|(n, _)| *n == 2));
+
+    let tx = conn.transaction().unwrap();
+    assert_eq!(index::put_due(&tx, &blinder, 2).unwrap(), 2, "a part at a time");
+    assert_eq!(index::put_due(&tx, &blinder, 2).unwrap(), 1);
+    assert_eq!(index::put_due(&tx, &blinder, 2).unwrap(), 0);
+    tx.commit().unwrap();
+    assert!(!index::is_due(&conn).unwrap());
+    assert!(index::is_whole(&conn, &blinder).unwrap());
+    assert!(found(&conn, "thanh toan").iter().any(|(n, _)| *n == 2));
+}
+
 fn everybody() -> Permit<Read> {
     console([1, 2, 3, HUNG, HUNG_GRAVE].map(unit)).to_read()
 }
@@ -128,7 +163,7 @@ fn everybody() -> Permit<Read> {
 fn places(conn: &Connection, permit: &Permit<Read>, text: &str, filter: &Filter) -> Vec<(u64, Fit)> {
     let blinder = Blinder::of(&master());
     let query = (&Words::of(text).unwrap(), Depth::Personal(&blinder));
-    let found = records(conn, permit, query, filter, None, 50).unwrap();
+    let found = records(conn, CaughtUp::by_hand(), permit, query, filter, None, 50).unwrap();
     found
         .iter()
         .map(|found| (number(found.row.id), found.place.fit()))
@@ -339,7 +374,16 @@ fn a_list_goes_on_where_it_ended_across_exact_and_folded() {
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let query = (&words, Depth::Personal(&blinder));
-        let page = records(&conn, &everybody(), query, &Filter::default(), after, 2).unwrap();
+        let page = records(
+            &conn,
+            CaughtUp::by_hand(),
+            &everybody(),
+            query,
+            &Filter::default(),
+            after,
+            2,
+        )
+        .unwrap();
         seen.extend(page.iter().map(|found| number(found.row.id)));
         let Some(last) = page.last() else { break };
         after = Place::open(&last.place.seal());

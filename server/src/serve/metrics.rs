@@ -59,6 +59,10 @@ fn look(conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         let kept: i64 = conn.prepare_cached(sql)?.query_row([verdict], |row| row.get(0))?;
         gauge!("langso_quarantine", "verdict" => verdict).set(kept as f64);
     }
+    let due: i64 = conn
+        .prepare_cached("SELECT count(*) FROM search_due")?
+        .query_row([], |row| row.get(0))?;
+    gauge!("langso_search_due").set(due as f64);
     let sql = "SELECT count(*) FROM device_token WHERE copied_at IS NOT NULL";
     let copied: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     gauge!("langso_devices_copied").set(copied as f64);

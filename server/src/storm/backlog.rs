@@ -1,6 +1,6 @@
 //! The backlog: what one phone that comes back with 100,000 changes does to all the others.
 //!
-//! The others record one act of help each and exchange, all at once, again and again: first alone, then while the backlog
+//! The others record one act of help each and exchange, all at once, every second: first alone, then while the backlog
 //! comes in. It belongs to other hamlets than theirs, so that what they exchange stays the same and only the server is
 //! shared.
 
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 use sync_core::ids::UnitId;
+use tokio::time::MissedTickBehavior;
 
 use super::{Codes, Hamlet, Storming, all};
 use crate::drive::{Traffic, Usage};
@@ -18,6 +19,9 @@ use crate::drive::{Traffic, Usage};
 const ROUNDS: usize = 20;
 /// Rounds of the others while it comes, at most.
 const ROUNDS_MAX: usize = 2_000;
+/// From one round to the next: as fast as they can they would themselves be the load, and their documents would grow with
+/// the time that the backlog takes.
+const ROUND_EVERY: Duration = Duration::from_secs(1);
 
 /// Who is there.
 #[derive(Debug)]
@@ -120,8 +124,10 @@ pub async fn run(options: Options, say: impl Fn(&str)) -> anyhow::Result<Summary
         heavy.record_one()?;
     }
     say("the others, alone");
-    let mut alone = Vec::new();
+    let (mut alone, mut turns) = (Vec::new(), tokio::time::interval(ROUND_EVERY));
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for _ in 0..ROUNDS {
+        turns.tick().await;
         others = round(others, &mut alone).await?;
     }
     say("the backlog comes in");
@@ -132,6 +138,7 @@ pub async fn run(options: Options, say: impl Fn(&str)) -> anyhow::Result<Summary
         if coming.is_finished() {
             break;
         }
+        turns.tick().await;
         others = round(others, &mut beside).await?;
     }
     let (heavy, took) = coming.await??;

@@ -63,6 +63,9 @@ struct Outgoing {
     bytes: Vec<u8>,
 }
 
+/// Most changes of a batch, fewer than a server takes: it stores a batch at one go, and others wait for that long.
+const BATCH_CHANGES: usize = 50;
+
 /// What one request still holds.
 struct Room {
     bytes: usize,
@@ -111,7 +114,7 @@ impl<S: LocalStore> Replica<S> {
         let most = if self.outbox.single.contains(&id) {
             1
         } else {
-            limits::BATCH_CHANGES
+            BATCH_CHANGES
         };
         let mut rest = changes.as_slice();
         while !rest.is_empty() && room.bytes > 0 && room.batches > 0 {

@@ -126,13 +126,14 @@ pub(super) async fn search(
         .transpose()?;
     let filter = query.filter_alone()?;
     let (worker, personal, count) = (Arc::clone(&app), permit.personal(), sought.count());
+    let caught_up = app.caught_up().await?;
     let (mut found, labels) = app
         .store()
         .read(move |conn| {
             let blinder = Blinder::of(&worker.exchange.ingest.master);
             // For a permit that does not hold for citizens' data it looks in what is clear.
             let query = (&sought, Depth::Personal(&blinder));
-            let found = search::records(conn, &permit, query, &filter, after, PAGE + 1)?;
+            let found = search::records(conn, caught_up, &permit, query, &filter, after, PAGE + 1)?;
             Ok::<_, rusqlite::Error>((found, Names::load(conn, words.locale)?))
         })
         .await?;
