@@ -1,23 +1,20 @@
-//! Stories of a month that one phone fills up: it is told so and keeps its copy, and everybody goes on.
+//! Stories of a month that one phone fills up, over HTTP: it is told so and keeps its copy, and everybody goes on.
 
-use langso_server::documents::Loaded;
-use minicbor::bytes::ByteVec;
+use langso_server::drive::Fate;
 use sync_core::admission::{DEVICE_ACTORS, DEVICE_CHANGES};
-use sync_core::edit::AssistanceField;
+use sync_core::document::Document;
+use sync_core::edit::{AssistanceField, Edit};
 use sync_core::forge::{Forged, Id, Op, record_object, values};
 use sync_core::ids::{DocumentId, Month, RecordId};
 use sync_core::preflight::chunk_hash;
-use sync_core::protocol::{
-    Batch, Body, ED25519, Keys, Receipt, SyncRequest, SyncResponse, VERSION, decode_response,
-};
-use sync_core::signature::{BatchStatement, Signature};
+use sync_core::protocol::Receipt;
 
-use crate::harness::{Phone, World};
+use crate::harness::Village;
+use crate::harness::live::{fresh_record, records};
 
 /// Small batches, many to a request: unoptimised, one of 500 changes of one field takes its time.
 const BATCH: usize = 100;
 const BATCHES: usize = 15;
-const MONTH_MS: i64 = 31 * 86_400_000;
 
 /// The limits that `docs/protocol.md` states.
 #[test]
@@ -27,7 +24,6 @@ fn a_device_fills_a_month_with_20_000_changes_or_4_096_actors() {
 
 /// Change after change of one field of one record, each on the one before.
 struct Filling {
-    document: DocumentId,
     frame: Forged,
     object: Option<Id>,
     value: Vec<Id>,
@@ -35,16 +31,10 @@ struct Filling {
 }
 
 impl Filling {
-    fn of(world: &World, phone: &Phone, record: RecordId) -> Self {
-        let id = DocumentId::ledger(World::hamlet(1), Month::of_millis(world.now_ms).unwrap());
-        let store = &world.server().store;
-        let document = store
-            .read_blocking(|conn| Loaded::load(conn, id))
-            .unwrap()
-            .document;
+    fn of(village: &Village, record: RecordId) -> Self {
+        let document = village.document();
         Self {
-            document: id,
-            frame: Forged::on(&document, [0x77; 16], phone.identity.account, world.now_ms),
+            frame: village.frame(0x77),
             object: record_object(&document, record),
             value: values(&document, record, "people"),
             made: 0,
@@ -52,7 +42,7 @@ impl Filling {
     }
 
     /// The next change of an actor.
-    fn next(&mut self, actor: [u8; 16], seq: u64) -> ByteVec {
+    fn next(&mut self, actor: [u8; 16], seq: u64) -> Vec<u8> {
         self.frame.actor = actor;
         self.frame.seq = seq;
         let op = Op::put_int(self.object, "people", 1 + (self.made % 1_000) as i64);
@@ -62,122 +52,88 @@ impl Filling {
         self.frame.deps = vec![chunk_hash(&chunk)];
         self.frame.start_op += 1;
         self.made += 1;
-        chunk.into()
+        chunk
     }
+}
 
-    /// Delivers them for the phone; each batch is taken.
-    fn deliver(&self, world: &World, phone: &Phone, chunks: &[ByteVec]) {
-        for group in chunks.chunks(BATCH * BATCHES) {
-            let push = group.chunks(BATCH).map(|chunks| self.batch(phone, chunks));
-            for receipt in request(world, phone, push.collect()).receipts {
-                assert!(matches!(receipt, Receipt::Durable { .. }), "{receipt:?}");
-            }
-        }
-    }
-
-    fn batch(&self, phone: &Phone, changes: &[ByteVec]) -> Batch {
-        let (identity, keys) = (&phone.identity, Keys::default());
-        let hashes: Vec<[u8; 32]> = changes.iter().map(|chunk| chunk_hash(chunk)).collect();
-        let statement = BatchStatement {
-            realm: identity.realm,
-            device: identity.device,
-            account: identity.account,
-            document: self.document,
-            changes: &hashes,
-            keys_digest: keys.digest(),
-        };
-        let signature: Signature = statement.sign(&identity.key);
-        Batch {
-            document: self.document,
-            account: identity.account,
-            changes: changes.to_vec(),
-            signature,
-            alg: ED25519,
-            keys,
+/// Delivers them for the phone; each batch is taken.
+fn deliver(village: &mut Village, chunks: &[Vec<u8>]) {
+    for group in chunks.chunks(BATCH * BATCHES) {
+        let push = group
+            .chunks(BATCH)
+            .map(|chunks| village.batch(village.id(), chunks));
+        let push = push.collect();
+        for receipt in village.request(push).receipts {
+            assert!(matches!(receipt, Receipt::Durable { .. }), "{receipt:?}");
         }
     }
 }
 
-fn request(world: &World, phone: &Phone, push: Vec<Batch>) -> SyncResponse {
-    let request = SyncRequest {
-        v: VERSION,
-        epoch: None,
-        token: None,
-        device_time_ms: world.now_ms,
-        cursor: None,
-        digest: None,
-        push,
-        heal: Vec::new(),
-        limits: None,
-        health: None,
-    };
-    let body = Body {
-        bytes: minicbor::to_vec(&request).unwrap(),
-        compressed: false,
-    };
-    let answer = world.serve(phone, &body).unwrap();
-    decode_response(&answer.bytes, answer.compressed).unwrap()
+/// The phone exchanges until it is done.
+fn sync(village: &mut Village) {
+    let (runtime, phone) = (&village.runtime, &mut village.hostile);
+    runtime.block_on(phone.sync(|| Fate::Delivered)).unwrap();
 }
 
-/// The phone fills the month – its own record is the first change in it –, and what then?
-fn fills(seed: u64, chunks: impl FnOnce(&mut Filling) -> Vec<ByteVec>) {
-    let mut world = World::new(seed);
-    let hamlet = World::hamlet(1);
-    let (mut head, mut neighbour) = (world.member(hamlet), world.member(hamlet));
-    let record = head.log(hamlet, world.now_ms);
-    head.sync(&world);
-    neighbour.sync(&world);
-    let mut filling = Filling::of(&world, &head, record);
+/// The phone fills the month, and what then?
+fn fills(chunks: impl FnOnce(&mut Filling) -> Vec<Vec<u8>>) {
+    let mut village = Village::new();
+    sync(&mut village);
+    let record = village.record();
+    let mut filling = Filling::of(&village, record);
     let chunks = chunks(&mut filling);
-    filling.deliver(&world, &head, &chunks);
+    deliver(&mut village, &chunks);
 
     // One more is too many, however often it is said.
-    let beyond = filling.next([0x66; 16], 1);
-    let batch = filling.batch(&head, &[beyond]);
+    let beyond = [filling.next([0x66; 16], 1)];
     let full = Receipt::Quarantined {
         reason: "document_full".into(),
     };
     for _ in 0..2 {
-        assert_eq!(
-            request(&world, &head, vec![batch.clone()]).receipts,
-            std::slice::from_ref(&full)
-        );
+        assert_eq!(village.deliver(&beyond), full);
     }
 
     // What it writes itself it keeps, and shows why it is not with the others.
-    head.restart();
-    head.amend(record, AssistanceField::Minutes(Some(77)), world.now_ms + 1);
-    head.sync(&world);
-    let aside = head.aside();
+    let fields = vec![AssistanceField::Minutes(Some(77))];
+    let edit = Edit::AmendAssistance { record, fields };
+    village
+        .hostile
+        .work(|replica, now_ms, rng| replica.edit(&edit, now_ms, rng))
+        .unwrap();
+    sync(&mut village);
+    let aside = village.hostile.work(|replica, _, _| replica.set_aside()).unwrap();
     assert_eq!(aside.len(), 1);
     assert_eq!(aside[0].refused.code, "document_full");
     assert!(aside[0].refused.shown.is_some());
-    assert_eq!(head.unsent(), 1, "and tells that it is not sent");
+    assert_eq!(
+        village.hostile.unsent().unwrap(),
+        (1, 1),
+        "and tells that it is not sent"
+    );
 
     // Another phone writes in the same month, and this one in the next.
-    neighbour.sync(&world);
-    neighbour.amend(record, AssistanceField::People(5), world.now_ms + 2);
-    neighbour.sync(&world);
-    assert_eq!((neighbour.unsent(), neighbour.aside().len()), (0, 0));
-    world.now_ms += MONTH_MS;
-    let next = head.log(hamlet, world.now_ms);
-    head.sync(&world);
-    neighbour.sync(&world);
-    assert_eq!(
-        (head.unsent(), head.aside().len()),
-        (1, 1),
-        "nothing waits behind it"
-    );
-    assert!(neighbour.rows().contains_key(&next));
-    assert_eq!(neighbour.rows()[&record].people, 5);
-    assert_eq!(head.rows(), neighbour.rows());
-    assert!(world.verify().problems.is_empty());
+    village.sync(1);
+    let fields = vec![AssistanceField::People(5)];
+    village.edit(1, &Edit::AmendAssistance { record, fields });
+    village.sync(1);
+    assert_eq!(village.honest[1].unsent().unwrap(), (0, 0));
+    let next = Month::of_millis(village.now_ms()).unwrap().next();
+    let next = DocumentId::ledger(village.hamlet, next);
+    let later = fresh_record();
+    let begun = Document::new(next);
+    let frame = Forged::on(&begun, [0x55; 16], village.account(), village.now_ms());
+    let taken = village.deliver_to(next, &[records(&village, frame, later).cast()]);
+    assert!(matches!(taken, Receipt::Durable { .. }), "{taken:?}");
+    village.sync(0);
+    assert_eq!(village.rows(0)[&record].people, 5);
+    assert!(village.rows(0).contains_key(&later), "nothing waits behind it");
+    village.leaves_nobody_harmed();
 }
 
 #[test]
 fn a_phone_that_fills_a_month_with_changes_is_told_so_and_the_next_month_goes_on() {
-    fills(160, |filling| {
-        (1..DEVICE_CHANGES as u64)
+    fills(|filling| {
+        (1..=DEVICE_CHANGES as u64)
             .map(|seq| filling.next([0x77; 16], seq))
             .collect()
     });
@@ -185,12 +141,12 @@ fn a_phone_that_fills_a_month_with_changes_is_told_so_and_the_next_month_goes_on
 
 #[test]
 fn a_phone_that_fills_a_month_with_actors_is_told_so_and_the_next_month_goes_on() {
-    fills(161, |filling| {
+    fills(|filling| {
         let actor = |n: usize| {
             let mut actor = [0x77; 16];
             actor[..8].copy_from_slice(&(n as u64).to_be_bytes());
             actor
         };
-        (1..DEVICE_ACTORS).map(|n| filling.next(actor(n), 1)).collect()
+        (1..=DEVICE_ACTORS).map(|n| filling.next(actor(n), 1)).collect()
     });
 }

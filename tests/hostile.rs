@@ -9,13 +9,14 @@ mod bodies;
 mod counters;
 mod directives;
 mod graph;
+mod proofs;
 mod shape;
 
 use sync_core::forge::{Forged, Id, Op};
-use sync_core::ids::RecordId;
 use sync_core::protocol::Receipt;
 
 use crate::harness::Village;
+use crate::harness::live::records;
 
 fn rejected(code: &str) -> Receipt {
     Receipt::Rejected {
@@ -46,24 +47,6 @@ fn is_refused(expected: Receipt, build: impl FnOnce(&Village) -> Vec<Vec<u8>>) {
 fn amends(village: &Village, op: impl FnOnce(Option<Id>) -> Op) -> Forged {
     let object = sync_core::forge::record_object(&village.document(), village.record());
     village.frame(0x77).with([op(object)])
-}
-
-/// A whole record, as an honest edit would make it.
-fn records(village: &Village, frame: Forged, record: RecordId) -> Forged {
-    let map = Some(frame.id(0));
-    let identity = village.hostile.identity();
-    let now_ms = village.now_ms();
-    frame.with([
-        Op::make_map(Some(sync_core::forge::records_object()), record.to_string()),
-        Op::put_int(map, "occurred_at", now_ms - 1000),
-        Op::put_text(map, "category", "dich_vu_cong"),
-        Op::put_text(map, "channel", "tai_nha"),
-        Op::put_text(map, "outcome", "hoan_thanh"),
-        Op::put_int(map, "people", 1),
-        Op::put_bytes(map, "recorded_by", &identity.account.to_bytes()),
-        Op::put_bytes(map, "device", &identity.device.to_bytes()),
-        Op::put_int(map, "recorded_at", now_ms),
-    ])
 }
 
 /// What all the others are measured against: forged honestly, the same change is taken.

@@ -46,6 +46,7 @@ use ulid::Ulid;
 
 use crate::app::App;
 use crate::clock;
+use crate::metrics;
 pub use api::{Operation, TAGS};
 pub use described::{Carried, Shows, Sketch};
 pub use error::{ApiError, Code, Problem};
@@ -159,12 +160,15 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let page = wants_page(&request);
     let begun = Instant::now();
     let mut response = next.run(request).await;
-    // The exchange is counted by the byte, and no browser ever shows it.
-    if path != "/v1/sync" && !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    if path == "/v1/sync" {
+        // Here, so that those that were sent away or broke off are among them.
+        metrics::exchange(status, took);
+    } else if !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
+        // The exchange is counted by the byte, and no browser ever shows it.
         page_headers(&mut response);
     }
-    let status = response.status().as_u16();
-    let ms = begun.elapsed().as_secs_f64() * 1000.0;
+    let ms = took.as_secs_f64() * 1000.0;
     let said = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = said.or_else(|| error::unsaid(&response)) {
         match &problem.internal {

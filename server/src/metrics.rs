@@ -31,7 +31,7 @@ pub fn start() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-/// An exchange was answered.
+/// An exchange was answered, or sent away.
 pub fn exchange(status: u16, took: Duration) {
     counter!("langso_exchanges_total", "status" => status.to_string()).increment(1);
     histogram!("langso_exchange_seconds").record(took.as_secs_f64());

@@ -2,11 +2,18 @@
 
 pub mod metrics;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use crate::app::App;
 use crate::backup;
@@ -22,33 +29,53 @@ const SNAPSHOTS_EVERY: Duration = Duration::from_secs(60);
 const INDEX_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves until `shutdown`, then lets requests that are under way finish and writes down what is only in memory.
-///
-/// # Errors
-/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     app: Arc<App>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) {
     let beside = [
         tokio::spawn(write_presence(Arc::clone(&app))),
         tokio::spawn(make_snapshots(Arc::clone(&app))),
         tokio::spawn(index_what_is_due(Arc::clone(&app))),
         tokio::spawn(make_backups(Arc::clone(&app))),
     ];
-    let open = Arc::clone(&app);
-    let served = axum::serve(
-        listener,
-        router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move {
-        shutdown.await;
-        open.exchange.live.end();
-    })
-    .await;
+    answer(listener, &app, shutdown).await;
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     app.flush_presence().await;
-    served
+}
+
+/// Answers whoever connects, until `shutdown`; then whatever is under way. Who does not come to the end of the head of a
+/// request is given up like one whose body trickles, and so is who says nothing.
+async fn answer(mut listener: TcpListener, app: &Arc<App>, shutdown: impl Future<Output = ()>) {
+    let mut http = http1::Builder::new();
+    let patience = Duration::from_secs(app.config.request_timeout_s.into());
+    http.timer(TokioTimer::new()).header_read_timeout(patience);
+    let (router, open, mut shutdown) = (
+        router(Arc::clone(app)),
+        GracefulShutdown::new(),
+        std::pin::pin!(shutdown),
+    );
+    loop {
+        let (stream, address) = tokio::select! {
+            accepted = Listener::accept(&mut listener) => accepted,
+            () = &mut shutdown => break,
+        };
+        let router = router.clone();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(address));
+            router.clone().oneshot(request)
+        });
+        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
+    }
+    drop(listener);
+    app.exchange.live.end();
+    open.shutdown().await;
 }
 
 async fn write_presence(app: Arc<App>) {

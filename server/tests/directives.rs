@@ -389,7 +389,7 @@ async fn a_directive_to_111_hamlets_is_proved_by_a_file_and_exactly_the_forged_w
 
     // The file proves it; then one word is forged in the database, and exactly that one is found.
     drop(stop);
-    served.await.unwrap().unwrap();
+    served.await.unwrap();
     let (data, file) = (dir.path().to_str().unwrap(), dir.path().join("receipts.json"));
     let (id, file) = (directive.to_string(), file.to_str().unwrap());
     let key = BASE64URL_NOPAD.encode(&app.realm_key.public().to_bytes());

@@ -17,13 +17,13 @@ use langso_server::serve::serve;
 use langso_server::store::Store;
 use langso_server::teams::add_codes;
 use langso_server::verify::verify;
-use langso_server::{realm, units};
+use langso_server::{realm, snapshots, units};
 use minicbor::bytes::ByteVec;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sync_core::document::Document;
 use sync_core::edit::{AssistanceField, Edit};
-use sync_core::forge::Forged;
+use sync_core::forge::{Forged, Op};
 use sync_core::ids::{AccountId, DocumentId, Month, RecordId, UnitId};
 use sync_core::local_store::MemoryStore;
 use sync_core::preflight::chunk_hash;
@@ -304,8 +304,42 @@ impl Village {
         let document = self.document();
         let loaded = Document::load(self.id(), &document.save()).unwrap();
         assert_eq!(loaded.records().len(), self.rows(0).len());
+        self.takes_in_a_fresh_phone();
         let _ = self.stop.send(());
         drop(self.dir);
+    }
+}
+
+impl Village {
+    /// A phone that begins gets everything that the others have, from a snapshot as well as change by change, and records.
+    fn takes_in_a_fresh_phone(&mut self) {
+        for seed in [101, 102] {
+            let (code, rows) = (self.another_code(), self.rows(0));
+            let link = Link::to(&self.url, Arc::default()).unwrap();
+            let (runtime, app, rng) = (&self.runtime, &self.app, &mut self.rng);
+            runtime.block_on(async {
+                let mut fresh = Phone::enrol(link, &code, MemoryStore::default(), seed)
+                    .await
+                    .unwrap();
+                fresh.sync(|| Fate::Delivered).await.unwrap();
+                let shown: BTreeMap<RecordId, Assistance> = fresh
+                    .rows()
+                    .unwrap()
+                    .into_iter()
+                    .map(|row| (row.id, row))
+                    .collect();
+                assert_eq!(shown, rows, "a phone that begins has what the others have");
+                let id = fresh.fresh_record();
+                let new = people::assistance(rng, id, self.hamlet, fresh.now_ms());
+                fresh.edit(&Edit::LogAssistance(Box::new(new))).unwrap();
+                fresh.sync(|| Fate::Delivered).await.unwrap();
+                assert_eq!(fresh.unsent().unwrap(), (0, 0));
+                snapshots::refresh(app.store(), &app.exchange.ingest)
+                    .await
+                    .unwrap();
+            });
+            self.sync(0);
+        }
     }
 }
 
@@ -355,9 +389,27 @@ async fn start(app: &Arc<App>) -> (tokio::sync::oneshot::Sender<()>, String) {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        serve(listener, app, async { drop(stopped.await) }).await.unwrap();
+        serve(listener, app, async { drop(stopped.await) }).await;
     });
     (stop, url)
+}
+
+/// A whole record of the hostile phone, as an honest edit would make it.
+pub fn records(village: &Village, frame: Forged, record: RecordId) -> Forged {
+    let map = Some(frame.id(0));
+    let identity = village.hostile.identity();
+    let now_ms = village.now_ms();
+    frame.with([
+        Op::make_map(Some(sync_core::forge::records_object()), record.to_string()),
+        Op::put_int(map, "occurred_at", now_ms - 1000),
+        Op::put_text(map, "category", "dich_vu_cong"),
+        Op::put_text(map, "channel", "tai_nha"),
+        Op::put_text(map, "outcome", "hoan_thanh"),
+        Op::put_int(map, "people", 1),
+        Op::put_bytes(map, "recorded_by", &identity.account.to_bytes()),
+        Op::put_bytes(map, "device", &identity.device.to_bytes()),
+        Op::put_int(map, "recorded_at", now_ms),
+    ])
 }
 
 /// Randomness for what has to be new in every run.

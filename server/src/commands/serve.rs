@@ -75,7 +75,7 @@ impl Serve {
                 tracing::info!(%address, data = %config.data.display(), "listening");
                 say(format_args!("listening on http://{address}"));
                 let metrics = metrics_of(&config, &app).await?;
-                serve(listener, app, stop_signal()).await?;
+                serve(listener, app, stop_signal()).await;
                 metrics.inspect(tokio::task::JoinHandle::abort);
                 tracing::info!("stopped");
                 Ok(ExitCode::SUCCESS)
@@ -99,4 +99,19 @@ async fn metrics_of(config: &Config, app: &Arc<App>) -> anyhow::Result<Option<Jo
             tracing::error!(%error, "metrics are no longer served");
         }
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn a_length_of_time_is_read_as_people_write_it() {
+        for (text, expected) in [("6h", 21_600), ("30m", 1_800), ("90s", 90), ("1h30m", 5_400)] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for text in ["", "soon", "6", "0h", "-6h", "500ms"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
 }

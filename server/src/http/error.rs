@@ -119,7 +119,7 @@ impl ApiError {
         self.with(|members| members.field = Some(field.to_owned()))
     }
 
-    /// To be tried again in so many seconds, and up to as many more.
+    /// To be tried again in so many seconds, and some more ([`jittered`]).
     fn after(self, seconds: u32) -> Self {
         Self {
             retry_after_s: Some(jittered(seconds)),
@@ -152,10 +152,14 @@ impl ApiError {
     }
 }
 
+/// The header tells whole seconds: over fewer than so many more nothing spreads.
+const LEAST_SPREAD_S: u32 = 3;
+
 /// So many seconds and up to as many again: phones that were sent away together must not come back together.
 fn jittered(seconds: u32) -> u32 {
     let [chance] = clock::random::<1>();
-    seconds + (seconds * u32::from(chance)) / 255
+    let spread = seconds.max(LEAST_SPREAD_S);
+    seconds + (spread + 1) * u32::from(chance) / 256
 }
 
 impl IntoResponse for ApiError {
@@ -378,6 +382,34 @@ impl<E: Into<ApiError>> From<WriteError<E>> for ApiError {
             WriteError::Storage(cause) => Self::internal(cause),
             WriteError::Panicked => Self::internal("a job panicked"),
             WriteError::Stopped => Self::internal("the writer has stopped"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn who_is_sent_away_together_does_not_come_back_together() {
+        type Refusal = fn() -> ApiError;
+        let refusals: [(Refusal, std::ops::RangeInclusive<u32>); 3] = [
+            (ApiError::device_busy, 1..=4),
+            (ApiError::busy, 4..=8),
+            (ApiError::full, 60..=120),
+        ];
+        for (refusal, within) in refusals {
+            let told: BTreeSet<u32> = (0..200)
+                .map(|_| {
+                    let response = refusal().into_response();
+                    let seconds = response.headers()[header::RETRY_AFTER].to_str().unwrap();
+                    seconds.parse().unwrap()
+                })
+                .collect();
+            assert!(told.iter().all(|seconds| within.contains(seconds)), "{told:?}");
+            assert!(told.len() >= 4, "{told:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/sync`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -16,7 +16,6 @@ use super::described::bytes;
 use super::{ApiError, Code};
 use crate::app::App;
 use crate::devices::Standing;
-use crate::metrics;
 
 /// A body up to this size carries no more than a record or two.
 const SMALL_BYTES: usize = 2 * 1024;
@@ -42,7 +41,6 @@ pub(super) async fn sync(
 ) -> Result<Exchanged, ApiError> {
     let body = body.map_err(|rejection| ApiError::of_status(rejection.status()))?;
     let compressed = is_compressed(&headers)?;
-    let begun = Instant::now();
     let flight = app.flights.begin_within(actor.sender.device, PATIENCE).await;
     let flight = flight.ok_or_else(ApiError::device_busy)?;
     let turn = turn(&app, body.len()).await?;
@@ -62,11 +60,8 @@ pub(super) async fn sync(
         drop((turn, flight));
         Ok::<_, ApiError>(encode_response(&response))
     });
-    let exchanged = exchange.await.map_err(ApiError::internal)?;
-    let response = exchanged.map(answer).map_err(IntoResponse::into_response);
-    let response = response.unwrap_or_else(|refused| refused);
-    metrics::exchange(response.status().as_u16(), begun.elapsed());
-    Ok(Exchanged(response))
+    let body = exchange.await.map_err(ApiError::internal)??;
+    Ok(Exchanged(answer(body)))
 }
 
 /// What a device has to do besides: one that was revoked wipes itself, once everything is delivered.
