@@ -32,7 +32,7 @@ use crate::replica::{ServerEditError, ServerReplica};
 use crate::search::{self, Blinder, CaughtUp};
 use crate::seen::Seen;
 use crate::session::Attempts;
-use crate::store::{OpenError, Store, WriteError};
+use crate::store::{OpenError, Store, WriteError, is_older};
 use crate::token::Tokens;
 use crate::tree::Tree;
 use crate::workers::Workers;
@@ -150,6 +150,12 @@ pub enum OpenAppError {
     /// Another process serves it.
     #[error("{0} is in use by another process")]
     InUse(PathBuf),
+    /// Another process serves it, and knows less of it than this program.
+    #[error(
+        "{0} is in use by a server of an older version, under which nothing is migrated: stop it first, or use \
+         the program of its version"
+    )]
+    InUseByOlder(PathBuf),
     /// It cannot be made or locked.
     #[error("{0}: {1}")]
     Io(PathBuf, #[source] std::io::Error),
@@ -171,7 +177,7 @@ impl OpenAppError {
     /// A stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            OpenAppError::InUse(_) => "data_in_use",
+            OpenAppError::InUse(_) | OpenAppError::InUseByOlder(_) => "data_in_use",
             OpenAppError::Io(..) => "data_unusable",
             OpenAppError::Store(error) => error.code(),
             OpenAppError::Keys(_) => "keys",
@@ -187,12 +193,35 @@ pub fn store_path(data: &Path) -> PathBuf {
 }
 
 /// Opens the store and the keys of a directory for a command beside the server, making both if there is neither. What
-/// changes in the tables is published by whoever changes it.
+/// changes in the tables is published by whoever changes it. A store of an older version is migrated, but never under a
+/// server that serves it.
 ///
 /// # Errors
 /// [`OpenAppError`].
 pub fn open_data(data: &Path) -> Result<(Store, Keys), OpenAppError> {
+    let _alone = alone_to_migrate(data)?;
     open_at(data, Clock::system())
+}
+
+/// The same for a command that needs the directory for itself, for as long as the file is kept.
+///
+/// # Errors
+/// [`OpenAppError::InUse`], and others.
+pub fn open_alone(data: &Path) -> Result<(File, Store, Keys), OpenAppError> {
+    let lock = lock(data)?;
+    let (store, keys) = open_at(data, Clock::system())?;
+    Ok((lock, store, keys))
+}
+
+/// The directory for this process alone, if its store has to be migrated.
+fn alone_to_migrate(data: &Path) -> Result<Option<File>, OpenAppError> {
+    if !is_older(&store_path(data))? {
+        return Ok(None);
+    }
+    lock(data).map(Some).map_err(|error| match error {
+        OpenAppError::InUse(data) => OpenAppError::InUseByOlder(data),
+        other => other,
+    })
 }
 
 fn open_at(data: &Path, clock: Clock) -> Result<(Store, Keys), OpenAppError> {

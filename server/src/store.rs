@@ -18,7 +18,7 @@ use crate::log::Advance;
 use crate::workers::Workers;
 #[cfg(test)]
 pub(crate) use open::migrate;
-pub use open::{APPLICATION_ID, OpenError, open_connection};
+pub use open::{APPLICATION_ID, OpenError, is_older, open_connection};
 use publishing::Publishing;
 pub use writer::{WriteError, WriterStats, is_full};
 

@@ -5,9 +5,11 @@
     reason = "a test that panics has said what it has to say"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
+use langso_server::drive::ServerProcess;
 use serde_json::Value;
 
 fn langso(arguments: &[&str]) -> Output {
@@ -21,6 +23,12 @@ fn langso(arguments: &[&str]) -> Output {
 fn printed(output: &Output) -> String {
     let all = [&output.stdout[..], &output.stderr[..]].concat();
     String::from_utf8(all).unwrap()
+}
+
+/// A server of its own on `data`, which is stopped when it is dropped.
+fn serving(data: &Path) -> ServerProcess {
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    ServerProcess::start(Path::new(env!("CARGO_BIN_EXE_langso")), data, listen).unwrap()
 }
 
 fn text(path: &Path) -> &str {
@@ -122,6 +130,133 @@ fn a_data_directory_of_a_newer_version_is_refused() {
     assert!(printed(&output).contains("store_newer"), "{}", printed(&output));
 }
 
+/// A district without anybody, and a backup of it.
+fn made(dir: &Path) -> (PathBuf, PathBuf) {
+    let (data, backup) = (dir.join("district"), dir.join("backup.db"));
+    for command in [&["enrol-codes", "--each-hamlet"][..], &["backup", text(&backup)]] {
+        let output = langso(&[command, &["--data", text(&data)]].concat());
+        assert!(output.status.success(), "{}", printed(&output));
+    }
+    (data, backup)
+}
+
+#[test]
+fn what_needs_a_directory_for_itself_is_refused_beside_its_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup) = made(dir.path());
+    let server = serving(&data);
+    let langso = |command: &[&str]| langso(&[command, &["--data", text(&data)]].concat());
+    let second = langso(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(!second.status.success());
+    assert!(printed(&second).contains("data_in_use"), "{}", printed(&second));
+    for command in [
+        &["restore", text(&backup)][..],
+        &["rebuild"],
+        &["quarantine", "release", "1"],
+        &["quarantine", "discard", "1", "--reason", "other"],
+    ] {
+        let refused = langso(command);
+        assert!(!refused.status.success(), "{command:?}");
+        let said = printed(&refused);
+        assert!(said.contains("in use by another process"), "{command:?}: {said}");
+    }
+    // Looking is another matter.
+    assert!(langso(&["quarantine", "list"]).status.success());
+    drop(server);
+    assert!(langso(&["restore", text(&backup)]).status.success());
+    drop(serving(&data));
+}
+
+#[test]
+fn a_store_is_not_migrated_under_the_server_that_serves_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, _) = made(dir.path());
+    let server = serving(&data);
+    // As it would be if that server were of the version before the last migration.
+    let conn = rusqlite::Connection::open(data.join("langso.db")).unwrap();
+    let last = "version = (SELECT max(version) FROM refinery_schema_history)";
+    let version = || -> i64 {
+        let sql = "SELECT max(version) FROM refinery_schema_history";
+        conn.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let newest = version();
+    let sql = format!("DELETE FROM refinery_schema_history WHERE {last}");
+    conn.execute(&sql, []).unwrap();
+    let older = dir.path().join("older.db");
+    for command in [
+        &["backup", text(&older)][..],
+        &["quarantine", "list"],
+        &["account", "list"],
+    ] {
+        let refused = langso(&[command, &["--data", text(&data)]].concat());
+        assert!(!refused.status.success(), "{command:?}");
+        let said = printed(&refused);
+        assert!(said.contains("in use by a server of an older version"), "{said}");
+        assert_eq!(version(), newest - 1, "{command:?}");
+    }
+    assert!(!older.exists());
+    drop(server);
+    // What the last migration made; then the store is as a server of that version left it.
+    conn.execute("DROP TABLE settlement", []).unwrap();
+    let migrated = langso(&["quarantine", "list", "--data", text(&data)]);
+    assert!(migrated.status.success(), "{}", printed(&migrated));
+    assert_eq!(version(), newest);
+    drop(serving(&data));
+}
+
+#[test]
+fn a_server_makes_backups_where_and_as_often_as_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, _) = made(dir.path());
+    let kept = dir.path().join("kept");
+    let serve = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        text(&data),
+        "--backup-dir",
+        text(&kept),
+    ];
+    let mut server = Command::new(env!("CARGO_BIN_EXE_langso"))
+        .args(serve)
+        .args(["--backup-every", "6h", "--backup-keep", "2"])
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first one at once.
+    let said = BufReader::new(server.stderr.take().unwrap()).lines();
+    let made = said
+        .map_while(Result::ok)
+        .any(|line| line.contains("a backup was made"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(made);
+    let names: Vec<PathBuf> = std::fs::read_dir(&kept)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let [backup] = names.as_slice() else {
+        panic!("{names:?}")
+    };
+    assert!(text(backup).ends_with("Z.db"), "{names:?}");
+    for command in [&["restore", text(backup)][..], &["verify"]] {
+        let output = langso(&[command, &["--data", text(&data)]].concat());
+        assert!(output.status.success(), "{}", printed(&output));
+    }
+    for wrong in ["soon", "0h", "-6h"] {
+        let output = langso(&[&serve[..], &[&format!("--backup-every={wrong}")]].concat());
+        assert!(!output.status.success());
+        assert!(
+            printed(&output).contains("--backup-every"),
+            "{}",
+            printed(&output)
+        );
+    }
+}
+
 #[test]
 fn a_directory_that_is_not_there_is_not_verified_into_being() {
     let dir = tempfile::tempdir().unwrap();
@@ -181,9 +316,7 @@ fn a_phone_with_a_backlog_and_all_others_come_to_rest() {
     .unwrap();
     let imported = langso(&["units", "import", text(&units), "--data", text(&data)]);
     assert!(imported.status.success(), "{}", printed(&imported));
-    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let program = Path::new(env!("CARGO_BIN_EXE_langso"));
-    let server = langso_server::drive::ServerProcess::start(program, &data, listen).unwrap();
+    let server = serving(&data);
     // More than one part of one delivery. How much the others are held up is not for a test to judge.
     let output = langso(&[
         "storm",

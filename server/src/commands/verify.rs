@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::{DataDir, say};
-use crate::app::{lock, open_data};
+use crate::app::{open_alone, open_data};
 use crate::store::WriteError;
 use crate::verify::{VerifyError, rebuild, verify};
 
@@ -58,8 +58,8 @@ impl Verify {
 
 impl Rebuild {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let _lock = lock(self.data.existing()?).context("the server must not be running")?;
-        let (store, keys) = open_data(&self.data.path)?;
+        let (_lock, store, keys) =
+            open_alone(self.data.existing()?).context("the server must not be running")?;
         let documents = store
             .write_blocking(move |tx| rebuild(tx, &keys.master))
             .map_err(|error: WriteError<VerifyError>| anyhow::anyhow!("{error}"))?;

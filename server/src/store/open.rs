@@ -100,17 +100,33 @@ fn check_owner(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Whether the file is of an older version, so that whoever opens it migrates it.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn is_older(path: &Path) -> Result<bool, OpenError> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let found = version_of(&reader(path)?);
+    Ok(found > 0 && found < newest(&embedded::migrations::runner()))
+}
+
+/// The newest version that is known here.
+fn newest(runner: &refinery::Runner) -> i64 {
+    let versions = runner.get_migrations().iter().map(|one| i64::from(one.version()));
+    versions.max().unwrap_or(0)
+}
+
+/// The version of a file; 0 for one that is fresh or not ours.
+fn version_of(conn: &Connection) -> i64 {
+    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+    conn.query_row(sql, [], |row| row.get(0)).unwrap_or(0)
+}
+
 pub(crate) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     let runner = embedded::migrations::runner();
-    let known = runner
-        .get_migrations()
-        .iter()
-        .map(|migration| i64::from(migration.version()))
-        .max()
-        .unwrap_or(0);
-    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-    // The table is missing in a fresh file.
-    let found = conn.query_row(sql, [], |row| row.get(0)).unwrap_or(0);
+    let (found, known) = (version_of(conn), newest(&runner));
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
