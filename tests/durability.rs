@@ -97,8 +97,7 @@ fn calls(trace: &str) -> Vec<Call> {
 }
 
 /// Whether each of the last batches was written to the log and flushed before its answer went out; says of the first
-/// that was not. The batches were sent one by one. Every few seconds the server writes down who was there: so once it may
-/// have begun to write something else.
+/// that was not. The batches were sent one by one.
 fn flushed_before_answered(calls: &[Call]) -> Result<(), String> {
     let requests: Vec<&Call> = calls.iter().filter(|call| call.is_request()).collect();
     assert!(
@@ -106,7 +105,6 @@ fn flushed_before_answered(calls: &[Call]) -> Result<(), String> {
         "only {} requests are in the trace",
         requests.len()
     );
-    let mut something_else = 0;
     for (n, request) in requests[requests.len() - BATCHES..].iter().enumerate() {
         let answer = calls
             .iter()
@@ -118,13 +116,10 @@ fn flushed_before_answered(calls: &[Call]) -> Result<(), String> {
         let writes: Vec<usize> = writes.map(|call| call.came_back).collect();
         let flushes = calls.iter().filter(|call| call.is_flush()).filter(between);
         let flushed = flushes.map(|call| call.began).max().unwrap_or(0);
-        match (writes.iter().min(), writes.iter().max()) {
-            (Some(_), Some(last)) if *last < flushed => {}
-            (Some(first), Some(_)) if *first < flushed && something_else == 0 => something_else += 1,
-            (Some(_), Some(_)) => return Err(format!("batch {n}: no flush between the log and the answer")),
-            (None, _) | (_, None) => {
-                return Err(format!("batch {n}: nothing is written before the answer"));
-            }
+        match writes.into_iter().max() {
+            Some(last) if last < flushed => {}
+            Some(_) => return Err(format!("batch {n}: no flush between the log and the answer")),
+            None => return Err(format!("batch {n}: nothing is written before the answer")),
         }
     }
     Ok(())
@@ -222,9 +217,18 @@ fn deliver(preload: Option<&Path>) -> Vec<Call> {
     server.stop()
 }
 
+/// Every few seconds the server writes down who was there, which may fall between a flush and its answer: so there is
+/// another try, and each has to have every batch flushed to be good.
 #[test]
 fn every_receipt_is_given_after_the_log_is_flushed() {
-    assert_eq!(flushed_before_answered(&deliver(None)), Ok(()));
+    let mut told = Err(String::new());
+    for _ in 0..3 {
+        told = flushed_before_answered(&deliver(None));
+        if told.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(told, Ok(()));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Stories of exports over HTTP: who takes away what, and what is in it.
 
+use std::io::Cursor;
+
 use axum::http::header;
+use calamine::{Reader, Xlsx, open_workbook_from_rs};
 use jiff::civil::date;
 use langso_server::policy::Role;
 use serde_json::{Value, json};
@@ -150,4 +153,41 @@ fn units_acknowledgements_and_the_audit_leave_to_who_may_read_them() {
         office.get("/v1/exports/records.csv?from=x", &auditor).code(),
         "parameter_invalid"
     );
+}
+
+/// A name may begin like a formula: it comes in as it is, and leaves as text.
+#[test]
+fn what_is_imported_like_a_formula_leaves_as_text() {
+    let formula = "=cmd|' /C calc'!A0";
+    let office = Office::new(date(2025, 3, 3));
+    office.import(
+        &format!("code,parent_code,level,name\n1,,commune,Xã\n1.1,1,hamlet,{formula}\n"),
+        date(2024, 1, 1),
+    );
+    let hamlet = office.unit("1.1");
+    let mut phone = office.phone(office.account("lan", Role::Member, hamlet));
+    phone.log(hamlet, office.now_ms());
+    phone.sync(&office);
+    let leader = office.log_in(office.account("leader", Role::Leader, office.unit("1")));
+    let told = lines(&office.get("/v1/exports/records.ndjson", &leader));
+    assert!(told[0].to_string().contains(formula), "{}", told[0]);
+
+    let csv = office.get("/v1/exports/records.csv", &leader);
+    let text = String::from_utf8(csv.bytes).unwrap();
+    assert!(text.contains(&format!(",'{formula},")), "{text}");
+    assert!(!text.contains(&format!(",{formula}")), "{text}");
+
+    let xlsx = office.get("/v1/exports/records.xlsx", &leader);
+    assert!(xlsx.status.is_success(), "{}", xlsx.code());
+    let mut workbook: Xlsx<_> = open_workbook_from_rs(Cursor::new(xlsx.bytes)).unwrap();
+    let (mut texts, mut formulas) = (0, 0);
+    for sheet in workbook.sheet_names() {
+        let cells = workbook.worksheet_range(&sheet).unwrap();
+        texts += cells
+            .used_cells()
+            .filter(|(_, _, cell)| cell.to_string().contains(formula))
+            .count();
+        formulas += workbook.worksheet_formula(&sheet).unwrap().used_cells().count();
+    }
+    assert_eq!((texts, formulas), (1, 0));
 }

@@ -156,33 +156,49 @@ fn what_others_never_bring_back_blocks_nobody_for_longer_than_a_day() {
 
 #[test]
 fn a_backup_is_of_one_moment_while_phones_deliver() {
+    const PHONES: usize = 4;
+    const EACH: usize = 40;
     let mut world = World::new(133);
     let hamlet = World::hamlet(1);
-    let mut phones: Vec<_> = (0..4).map(|_| world.member(hamlet)).collect();
-    let requests: Vec<_> = phones
-        .iter_mut()
-        .map(|phone| {
-            for n in 0..40 {
-                phone.log(hamlet, world.now_ms + n);
-            }
-            phone.replica().next_request(world.now_ms, None).unwrap()
-        })
-        .collect();
+    let mut phones: Vec<_> = (0..PHONES).map(|_| world.member(hamlet)).collect();
     let backups: Vec<_> = std::thread::scope(|scope| {
         let world = &world;
-        for (phone, request) in phones.iter().zip(&requests) {
-            scope.spawn(move || world.serve(phone, &request.body).unwrap());
-        }
-        (0..4).map(|n| world.back_up(&format!("{n}.db"))).collect()
+        let delivering: Vec<_> = phones
+            .iter_mut()
+            .map(|phone| {
+                // One exchange after the other, so that there are many moments.
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        phone.log(hamlet, world.now_ms + n as i64);
+                        phone.sync(world);
+                    }
+                })
+            })
+            .collect();
+        (0..)
+            .take_while(|_| !delivering.iter().all(|one| one.is_finished()))
+            .map(|n| world.back_up(&format!("{n}.db")))
+            .collect()
     });
-    for backup in backups {
-        let store = langso_server::store::Store::open(&backup).unwrap();
-        let master = &world.server().ingest.master;
-        let report = store
-            .read_blocking(|conn| langso_server::verify::verify(conn, master))
-            .unwrap();
-        assert!(report.problems.is_empty(), "{:?}", report.problems);
-    }
+    let changes: Vec<usize> = backups
+        .iter()
+        .map(|backup| {
+            let store = langso_server::store::Store::open(backup).unwrap();
+            let master = &world.server().ingest.master;
+            let report = store
+                .read_blocking(|conn| langso_server::verify::verify(conn, master))
+                .unwrap();
+            assert!(report.problems.is_empty(), "{:?}", report.problems);
+            let sql = "SELECT count(*) FROM change";
+            let count = store.read_blocking(|conn| conn.query_row(sql, [], |row| row.get(0)));
+            count.unwrap()
+        })
+        .collect();
+    assert!(changes.is_sorted(), "{changes:?}");
+    assert!(
+        changes.iter().any(|count| (1..PHONES * EACH).contains(count)),
+        "none fell into the middle: {changes:?}"
+    );
 }
 
 #[test]

@@ -300,3 +300,72 @@ fn a_restore_says_what_was_done_since_and_how_to_do_it_again() {
     place.run(&format!("langso device revoke {phone}"));
     assert!(revoked());
 }
+
+/// A phone whose person's role has ended by the time that its record arrives; with how many records wait there.
+fn late(place: &Place, server: &ServerProcess, username: &str, code_of_unit: &str) -> Phone<MemoryStore> {
+    let hamlet = unit(&place.run("langso units list"), code_of_unit);
+    let printed = place.run(&format!("langso enrol-code --username {username}"));
+    let (url, code) = (server.url(), code(&printed).to_owned());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut phone = runtime
+        .block_on(runtime.spawn(offline(url, code, hamlet, 1, 1)))
+        .unwrap();
+    place.run(&format!(
+        "langso account end {username} --role member --unit {code_of_unit}"
+    ));
+    let synced = runtime.spawn(async move {
+        phone.sync(|| Fate::Delivered).await.unwrap();
+        phone
+    });
+    let phone = runtime.block_on(synced).unwrap();
+    assert_eq!(phone.unsent().unwrap(), (1, 1));
+    phone
+}
+
+#[test]
+fn what_waits_is_decided_on_the_command_line_while_no_server_runs() {
+    let place = Place::new();
+    place.run(&blocks().swap_remove(0));
+    let data = place.path().join("district");
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let program = Path::new(env!("CARGO_BIN_EXE_langso"));
+    let server = ServerProcess::start(program, &data, listen).unwrap();
+    let phones = [
+        late(&place, &server, "lan", "15367.01"),
+        late(&place, &server, "hoa", "15367.02"),
+    ];
+    let listed = place.run("langso quarantine list");
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    drop(server);
+
+    let unknown =
+        "if langso quarantine release 3 || langso quarantine discard 2 --reason because; then exit 1; fi";
+    place.run(unknown);
+    assert_eq!(place.run("langso quarantine list"), listed, "nothing was decided");
+    let released = place.run("langso quarantine release 1");
+    assert!(released.contains("1 batches were merged"), "{released}");
+    let discarded = place.run("langso quarantine discard 2 --reason duplicate");
+    assert!(discarded.contains("1 batches were discarded"), "{discarded}");
+    assert_eq!(place.run("langso quarantine list"), "");
+    // What is decided is decided.
+    place
+        .run("if langso quarantine release 2 || langso quarantine discard 1 --reason other; then exit 1; fi");
+
+    let server = ServerProcess::start(program, &data, listen).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let told = phones.map(|mut phone| {
+        let link = Link::to(&server.url(), Arc::new(Traffic::default())).unwrap();
+        let told = runtime.spawn(async move {
+            phone.reroute(link);
+            phone.sync(|| Fate::Delivered).await.unwrap();
+            let aside = phone.work(|replica, _, _| replica.set_aside()).unwrap();
+            let verdicts = aside.into_iter().map(|aside| aside.refused.verdict);
+            (phone.unsent().unwrap(), verdicts.collect::<Vec<_>>())
+        });
+        runtime.block_on(told).unwrap()
+    });
+    assert_eq!(told[0], ((0, 0), vec![]));
+    assert_eq!(told[1], ((0, 0), vec![Some("duplicate".to_owned())]));
+    drop(server);
+    assert!(place.run("langso verify").contains("all as the log says"));
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use sync_core::ids::{ChangeHash, Class, DocumentId, RecordId};
+use sync_core::ids::{ChangeHash, Class, DeviceId, DocumentId, RecordId};
 use sync_core::local_store::sqlite::SqliteStore;
 use sync_core::local_store::{ListQuery, LocalStore};
 use sync_core::projection::RowChange;
@@ -46,7 +46,11 @@ impl Device {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // What was said before a kill is in the pipe, and is read to its end.
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| hear.send(line)));
-        PhoneProcess { child, said }
+        PhoneProcess {
+            child,
+            said,
+            heard: Vec::new(),
+        }
     }
 }
 
@@ -55,6 +59,7 @@ impl Device {
 pub struct PhoneProcess {
     child: Child,
     said: Receiver<String>,
+    heard: Vec<String>,
 }
 
 impl PhoneProcess {
@@ -74,11 +79,27 @@ impl PhoneProcess {
         said
     }
 
+    /// Which device it says it is, and how many changes have their receipt since it was started; `None` before it was
+    /// enrolled.
+    pub fn receipted(&mut self) -> Option<(DeviceId, usize)> {
+        self.heard.extend(self.said.try_iter());
+        let said = |word: &str| {
+            let mut lines = self.heard.iter().rev();
+            lines.find_map(|line| line.strip_prefix(word))
+        };
+        let device = said("is ")?.parse().unwrap();
+        Some((
+            device,
+            said("exchanged ").map_or(0, |count| count.parse().unwrap()),
+        ))
+    }
+
     /// Kills it on the spot; gives what it had said.
     pub fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.said.iter().collect()
+        self.heard.extend(self.said.iter());
+        std::mem::take(&mut self.heard)
     }
 
     /// Waits until it ends by itself.
@@ -142,6 +163,8 @@ pub struct Promising {
     pub device: Device,
     pub process: Option<PhoneProcess>,
     pub promised: BTreeMap<RecordId, u32>,
+    /// How many of its changes had their receipt when it died last.
+    pub receipted: usize,
     pub edits: u64,
 }
 
@@ -151,6 +174,7 @@ impl Promising {
             device,
             process: None,
             promised: BTreeMap::new(),
+            receipted: 0,
             edits: 0,
         }
     }
@@ -168,7 +192,7 @@ impl Promising {
                     self.promised
                         .insert(record.parse().unwrap(), people.parse().unwrap());
                 }
-                ["exchanged"] => {}
+                ["is", _] | ["exchanged", _] => {}
                 // A server that is away, or that still has the exchange of the life before.
                 ["unanswered", ..] if !line.contains("the exchange") || line.contains("busy") => {}
                 _ => panic!("a phone says: {line}"),
@@ -182,6 +206,7 @@ impl Promising {
         }
         assert_eq!(held.rows, expected, "what a phone holds of its own");
         self.promised = expected;
+        self.receipted = held.receipted.len();
         held
     }
 }

@@ -79,11 +79,12 @@ impl App {
     async fn live(self) -> anyhow::Result<()> {
         let mut phone = self.open().await?;
         if self.settle {
-            phone.sync(|| Fate::Delivered).await?;
-            println!("unsent {}", phone.unsent()?.0);
+            let exchanges = phone.sync(|| Fate::Delivered).await?;
+            println!("unsent {} after {exchanges}", phone.unsent()?.0);
             return Ok(());
         }
         let own = phone.identity().device;
+        println!("is {own}");
         let rows = phone.rows()?.into_iter().filter(|row| row.device == own);
         let mut last = rows.max_by_key(|row| row.id).map(|row| (row.id, row.people));
         let mut rng = StdRng::seed_from_u64(self.seed);
@@ -98,7 +99,8 @@ impl App {
                 }
             }
             match phone.exchange(Fate::Delivered).await {
-                Ok(_) => println!("exchanged"),
+                // With how many changes have got their receipt since it was started.
+                Ok(_) => println!("exchanged {}", phone.delivered),
                 Err(error) => {
                     println!("unanswered {error:#}");
                     tokio::time::sleep(AWAY).await;

@@ -53,7 +53,7 @@ impl<S: LocalStore> Replica<S> {
     /// Makes the next request. The one before, if it is still on its way, is given up: its answer comes too late.
     ///
     /// # Errors
-    /// [`ReplicaError`] when the store fails or a document with pending changes does not load.
+    /// [`ReplicaError`] when the store fails. Of a document that does not load nothing is sent.
     pub fn next_request(&mut self, now_ms: i64, health: Option<Health>) -> Result<Exchange, S> {
         self.next_request_telling(now_ms, |_| health)
     }

@@ -91,6 +91,11 @@ impl<S: LocalStore> Replica<S> {
             if self.outbox.waiting.contains(&id) {
                 continue;
             }
+            // A month whose file is damaged does not hold up the others.
+            match self.open_document(id) {
+                Err(ReplicaError::Damaged(_)) => continue,
+                opened => drop(opened?),
+            }
             // What is pending may stand on what is offered: the other way round it is never.
             let offers = self.offers(id)?;
             let all = self.cut(id, offers, true, &mut room, &mut batches)?;
