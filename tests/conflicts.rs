@@ -1,6 +1,6 @@
 //! Stories of disagreement: nobody's edit silently overrides another's.
 
-use sync_core::edit::{AssistanceField, Edit};
+use sync_core::edit::{AssistanceField, Edit, Otherwise};
 use sync_core::record::Scalar;
 
 use crate::harness::World;
@@ -137,7 +137,7 @@ fn an_official_says_what_is_right_where_both_are_wrong_and_what_had_been_said_is
     official.sync(&world);
     let right = |people| Edit::SettleOtherwise {
         record,
-        field: AssistanceField::People(people),
+        field: Otherwise::Field(AssistanceField::People(people)),
     };
     let early = official.edit(&right(7), world.now_ms);
     assert_eq!(

@@ -8,7 +8,10 @@ use langso_server::policy::Role;
 use langso_server::verify::{rebuild, verify};
 use serde_json::{Value, json};
 use sync_core::edit::{AssistanceField, Edit};
-use sync_core::ids::RecordId;
+use sync_core::forge::{Forged, Op, record_object};
+use sync_core::ids::{DocumentId, Month, RecordId};
+use sync_core::protocol::Receipt;
+use sync_core::record::RetractReason;
 use sync_core::seal::SealedField;
 
 use crate::harness::office::{Answer, Credentials, Office, OfficePhone};
@@ -66,7 +69,26 @@ impl Village {
             record: self.record,
             fields: vec![field],
         };
-        assert!(self.phones[at].edit(&edit, self.office.now_ms()).unwrap());
+        self.edit(at, &edit);
+    }
+
+    fn edit(&mut self, at: usize, edit: &Edit) {
+        assert!(self.phones[at].edit(edit, self.office.now_ms()).unwrap());
+    }
+
+    /// Two phones of a later version set a field that this one does not know, without seeing each other's value.
+    fn disagree_newly(&mut self, values: [fn(Option<sync_core::forge::Id>) -> Op; 2]) {
+        let hamlet = self.office.unit("15367.01");
+        let id = DocumentId::ledger(hamlet, Month::of_millis(self.office.now_ms()).unwrap());
+        let before = self.office.document(id);
+        for (at, (value, phone)) in values.into_iter().zip(&self.phones).enumerate() {
+            let (actor, account) = ([at as u8 + 1; 16], phone.replica.identity().account);
+            let change = Forged::on(&before, actor, account, self.office.now_ms())
+                .with([value(record_object(&before, self.record))]);
+            let receipt = phone.deliver(&self.office, id, &change);
+            assert!(matches!(receipt, Receipt::Durable { .. }), "{receipt:?}");
+        }
+        self.phones.iter_mut().for_each(|phone| phone.sync(&self.office));
     }
 
     fn shown(&self, path: &str, who: &Credentials) -> String {
@@ -526,4 +548,167 @@ fn the_history_says_what_was_chosen_even_where_that_was_shown_already() {
         (&last["kind"], &last["fields"]["outcome"]),
         (&json!("settled"), &now["outcome"])
     );
+}
+
+#[test]
+fn the_reason_of_a_retraction_is_said_otherwise() {
+    let mut village = Village::new();
+    for (at, reason) in [RetractReason::Duplicate, RetractReason::Mistake]
+        .into_iter()
+        .enumerate()
+    {
+        let record = village.record;
+        village.edit(at, &Edit::RetractAssistance { record, reason });
+    }
+    village
+        .phones
+        .iter_mut()
+        .for_each(|phone| phone.sync(&village.office));
+    assert_eq!(village.open(), 1);
+    let page = village.shown("/conflicts", &village.official);
+    for told in [
+        "Thu hồi",
+        "ghi trùng",
+        "ghi nhầm",
+        r#"<option value="citizen_request">"#,
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    assert!(
+        !page.contains(r#"name="empty""#),
+        "what was taken back stays so: {page}"
+    );
+    let seen = field(&page, "seen");
+    let form = |name, value| [("field", "retracted"), ("seen", seen.as_str()), (name, value)];
+    for wrong in [("other", "khong_can"), ("empty", "yes")] {
+        let answer = village.send(&village.official, &form(wrong.0, wrong.1));
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+    }
+    for _ in 0..2 {
+        assert!(is_done(
+            &village.send(&village.official, &form("other", "citizen_request"))
+        ));
+    }
+    assert_eq!((village.open(), village.settled()), (0, 1));
+    village.phones[0].sync(&village.office);
+    let told = village.phones[0].rows().remove(0).retraction.unwrap();
+    assert_eq!(told.reason, RetractReason::CitizenRequest);
+    assert_eq!(village.verified(), [""; 0]);
+}
+
+#[test]
+fn what_nobody_knows_is_settled_by_leaving_it_empty() {
+    let name = |text: &str| AssistanceField::Personal(SealedField::CitizenName, Some(text.into()));
+    let cases = [
+        [3, 5].map(|n| AssistanceField::Minutes(Some(n))),
+        [1, 2].map(|n| AssistanceField::Satisfaction(Some(n))),
+        ["1.004194", "1.004222"].map(|code| AssistanceField::Procedure(Some(code.into()))),
+        ["Lê Thị Lan", "Lê Thị Lân"].map(name),
+    ];
+    for said in cases {
+        let (mut village, key) = (Village::with(said.clone()), said[0].key());
+        let page = village.shown("/conflicts?personal=true", &village.official);
+        assert!(page.contains(r#"name="empty" value="yes""#), "{key}: {page}");
+        let seen = field(&page, "seen");
+        let form = [("field", key), ("seen", seen.as_str()), ("empty", "yes")];
+        for _ in 0..2 {
+            let answer = village.send(&village.official, &form);
+            assert!(is_done(&answer), "{key}: {}", html(&answer));
+        }
+        let typed = [("field", key), ("seen", seen.as_str()), ("other", "4")];
+        let answer = village.send(&village.official, &typed);
+        assert_eq!(
+            answer.status,
+            StatusCode::CONFLICT,
+            "{key}: another wish is another form"
+        );
+        let told = "/conflicts?state=settled&personal=true";
+        assert!(
+            village.shown(told, &village.official).contains("(để trống)"),
+            "{key}"
+        );
+        village.phones[0].sync(&village.office);
+        let row = village.phones[0].rows().remove(0);
+        assert_eq!(
+            (row.minutes, row.satisfaction, row.procedure.as_ref()),
+            (None, None, None)
+        );
+        assert_eq!(
+            row.sealed.contains_key(&SealedField::CitizenName),
+            key != "citizen_name"
+        );
+        assert_eq!(village.verified(), [""; 0], "{key}");
+    }
+    let village = Village::with(outcomes());
+    let page = village.shown("/conflicts", &village.official);
+    assert!(!page.contains(r#"name="empty""#), "every record has an outcome");
+    let seen = field(&page, "seen");
+    let form = [("field", "outcome"), ("seen", seen.as_str()), ("empty", "yes")];
+    let answer = village.send(&village.official, &form);
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        html(&answer).contains("(để trống)"),
+        "what was meant is said: {}",
+        html(&answer)
+    );
+
+    let village = Village::with([3, 5].map(|n| AssistanceField::Minutes(Some(n))));
+    let path = format!("/v1/conflicts/{}", village.record);
+    let done = village.office.post(
+        &path,
+        &village.official,
+        &json!({ "field": "minutes", "other": null }),
+    );
+    assert_eq!(done.status, StatusCode::OK, "{}", done.code());
+    assert_eq!((village.open(), village.settled()), (0, 1));
+}
+
+#[test]
+fn a_field_of_a_newer_version_is_settled_by_what_is_of_its_kind() {
+    type Values = [fn(Option<sync_core::forge::Id>) -> Op; 2];
+    let cases: [(Values, &str, Value, &[&str]); 2] = [
+        (
+            [
+                |map| Op::put_text(map, "weather", "mưa"),
+                |map| Op::put_text(map, "weather", "<i>nắng</i>"),
+            ],
+            " nhiều mây ",
+            json!("nhiều mây"),
+            &[" "],
+        ),
+        (
+            [
+                |map| Op::put_int(map, "weather", 3),
+                |map| Op::put_int(map, "weather", 5),
+            ],
+            "4",
+            json!(4),
+            &["mưa", "9223372036854775808"],
+        ),
+    ];
+    for (values, typed, told, wrong) in cases {
+        let mut village = Village::new();
+        village.disagree_newly(values);
+        assert_eq!(village.open(), 1);
+        let page = village.shown("/conflicts", &village.official);
+        assert!(page.contains("Trường “weather” của phiên bản mới hơn"), "{page}");
+        assert!(
+            !page.contains("<i>") && !page.contains(r#"name="empty""#),
+            "{page}"
+        );
+        let seen = field(&page, "seen");
+        let form = |other| [("field", "weather"), ("seen", seen.as_str()), ("other", other)];
+        for wrong in wrong {
+            let answer = village.send(&village.official, &form(wrong));
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        }
+        for _ in 0..2 {
+            assert!(is_done(&village.send(&village.official, &form(typed))));
+        }
+        assert_eq!((village.open(), village.settled()), (0, 1));
+        let path = format!("/v1/records/{}", village.record);
+        let record = village.office.get(&path, &village.official).json();
+        assert_eq!(record["unknown"]["weather"], told);
+        assert_eq!(village.verified(), [""; 0]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Stories of the log as the truth: everything else follows from it, and is found out where it does not.
 
 use langso_server::verify::{Fault, rebuild};
-use sync_core::edit::{AssistanceField, Edit};
+use sync_core::edit::{AssistanceField, Edit, Otherwise};
 
 use crate::harness::World;
 
@@ -27,7 +27,7 @@ fn lived_in() -> World {
     one.sync(&world);
     let settle = Edit::SettleOtherwise {
         record,
-        field: AssistanceField::Minutes(Some(15)),
+        field: Otherwise::Field(AssistanceField::Minutes(Some(15))),
     };
     one.edit(&settle, world.now_ms + 6).unwrap();
     one.sync(&world);

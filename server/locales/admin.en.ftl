@@ -361,5 +361,6 @@ oneself-ends = ends at
 oneself-here = this one
 oneself-end-others = Log out everywhere else
 oneself-phones = My phones
+oneself-phones-none = No phone yet. Ask your administrator for an enrolment code, then open the Làng Số app and enter it.
 oneself-phones-about = Lost a phone, or see one that you do not know? Tell the administrator at once to have it revoked.
 done-sessions = Logged out everywhere else.

@@ -336,5 +336,6 @@ oneself-ends = hết hạn lúc
 oneself-here = phiên này
 oneself-end-others = Đăng xuất khỏi mọi nơi khác
 oneself-phones = Điện thoại của tôi
+oneself-phones-none = Chưa có điện thoại nào. Hãy xin người quản trị một mã đăng ký, rồi mở ứng dụng Làng Số và nhập mã đó.
 oneself-phones-about = Mất máy hoặc thấy máy lạ? Báo ngay cho người quản trị để thu hồi.
 done-sessions = Đã đăng xuất khỏi mọi nơi khác.

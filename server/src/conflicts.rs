@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use sync_core::edit::{AssistanceField, Edit, EditError};
-use sync_core::ids::{AccountId, DocumentId, RecordId, UnitId};
-use sync_core::record::{ConflictValue, Scalar};
+use sync_core::document::schema::{Rule, Schema};
+use sync_core::edit::{AssistanceField, Edit, EditError, Otherwise};
+use sync_core::ids::{AccountId, Class, DocumentId, RecordId, UnitId};
+use sync_core::record::{ConflictValue, RetractReason, Scalar};
 use sync_core::seal::SealedField;
 
 use crate::app::App;
@@ -85,8 +86,8 @@ pub struct SettledPlace {
 pub enum Choice {
     /// One of the values in conflict.
     One(Scalar),
-    /// Another value of a record.
-    Other(AssistanceField),
+    /// Another value of the field, or none.
+    Other(Otherwise),
 }
 
 const OPEN: &str = r#"SELECT c.record, c.document, c.field, c."values"
@@ -123,7 +124,12 @@ pub fn open(
     after: Option<&(RecordId, String)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<ConflictRow>> {
-    let (mut wheres, mut values) = within("c.unit", permit);
+    // Few are open; those of many units are walked through in the order of the list.
+    let column = match permit.units().len() > FEW {
+        true => "+c.unit",
+        false => "c.unit",
+    };
+    let (mut wheres, mut values) = within(column, permit);
     if let Some(spans) = spans {
         let (sql, more) = within_spans(("a.unit", "a.occurred_at"), spans);
         wheres.push_str(&format!(" AND ({sql})"));
@@ -274,7 +280,7 @@ impl App {
             Choice::One(value) => Edit::SettleConflict { record, field, value },
             Choice::Other(other) if other.key() != field => return Err(EditError::NoSuchConflict.into()),
             Choice::Other(other) => {
-                if let AssistanceField::Personal(..) = &other {
+                if let Otherwise::Field(AssistanceField::Personal(..)) = &other {
                     let found = self
                         .store()
                         .read_blocking(|conn| find(conn, permit, record, &field))?;
@@ -290,24 +296,67 @@ impl App {
     }
 }
 
-/// What a field of a record is when words say it: numbers in digits, a time in UTC milliseconds. `None` if the words say
-/// nothing that fits, or one cannot write the field.
-pub fn other(field: &str, words: &str) -> Option<AssistanceField> {
-    let text = || (!words.is_empty()).then(|| words.to_owned());
-    if let Some(sealed) = SealedField::from_key(field) {
-        return Some(AssistanceField::Personal(sealed, Some(text()?)));
+/// What a field of a record is to say when words say it: numbers in digits, a time in UTC milliseconds, a truth as `true` or
+/// `false`. A field that this version does not know takes what its `values` are. `None` if the words say nothing that fits, or
+/// one cannot write the field.
+pub fn other(field: &str, words: &str, values: &[ConflictValue]) -> Option<Otherwise> {
+    if words.is_empty() {
+        return None;
     }
-    Some(match field {
+    let text = || words.to_owned();
+    if let Some(sealed) = SealedField::from_key(field) {
+        return Some(Otherwise::Field(AssistanceField::Personal(sealed, Some(text()))));
+    }
+    let field = match field {
         "occurred_at" => AssistanceField::OccurredAt(words.parse().ok()?),
-        "category" => AssistanceField::Category(text()?),
-        "procedure" => AssistanceField::Procedure(Some(text()?)),
-        "channel" => AssistanceField::Channel(text()?),
-        "outcome" => AssistanceField::Outcome(text()?),
+        "category" => AssistanceField::Category(text()),
+        "procedure" => AssistanceField::Procedure(Some(text())),
+        "channel" => AssistanceField::Channel(text()),
+        "outcome" => AssistanceField::Outcome(text()),
         "people" => AssistanceField::People(words.parse().ok()?),
         "minutes" => AssistanceField::Minutes(Some(words.parse().ok()?)),
         "satisfaction" => AssistanceField::Satisfaction(Some(words.parse().ok()?)),
-        _ => return None,
+        "retracted" => return RetractReason::from_code(words).map(Otherwise::Retracted),
+        unknown => return Some(Otherwise::Unknown(unknown.to_owned(), like(values, words)?)),
+    };
+    Some(Otherwise::Field(field))
+}
+
+/// The values of a field that this version does not know, by an example of their kind: only what is of that kind can be meant.
+/// Bytes may be a citizen's data, and nothing tells of what kind it is; neither is written by hand.
+pub fn example(values: &[ConflictValue]) -> Option<&Scalar> {
+    let mut values = values.iter().map(|value| &value.value);
+    values.find(|value| match value {
+        Scalar::Text(_) | Scalar::Int(_) | Scalar::Bool(_) => true,
+        Scalar::Bytes(_) | Scalar::Null => false,
     })
+}
+
+fn like(values: &[ConflictValue], words: &str) -> Option<Scalar> {
+    match example(values)? {
+        Scalar::Text(_) => Some(Scalar::Text(words.to_owned())),
+        Scalar::Int(_) => words.parse().ok().map(Scalar::Int),
+        Scalar::Bool(_) => words.parse().ok().map(Scalar::Bool),
+        Scalar::Bytes(_) | Scalar::Null => None,
+    }
+}
+
+/// That a field of a record is to say nothing; `None` where it has to say something.
+pub fn emptied(field: &str) -> Option<Otherwise> {
+    let known = Schema::of(Class::Ledger).field(field)?;
+    if known.rule != Rule::Optional {
+        return None;
+    }
+    if let Some(sealed) = SealedField::from_key(field) {
+        return Some(Otherwise::Field(AssistanceField::Personal(sealed, None)));
+    }
+    let field = match field {
+        "procedure" => AssistanceField::Procedure(None),
+        "minutes" => AssistanceField::Minutes(None),
+        "satisfaction" => AssistanceField::Satisfaction(None),
+        _ => return None,
+    };
+    Some(Otherwise::Field(field))
 }
 
 #[cfg(test)]
@@ -342,6 +391,25 @@ mod tests {
                 let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
                 assert!(!sorts || count == FEW as u64, "{count}: {plan:?}");
             }
+        }
+    }
+
+    #[test]
+    fn every_field_that_may_change_can_be_said_otherwise_and_every_optional_one_emptied() {
+        for field in Schema::of(Class::Ledger)
+            .fields
+            .iter()
+            .filter(|field| field.rule.is_open())
+        {
+            let words = if field.key == "retracted" { "mistake" } else { "3" };
+            let said = other(field.key, words, &[]);
+            assert_eq!(said.as_ref().map(Otherwise::key), Some(field.key));
+            let emptied = emptied(field.key);
+            let key = (field.rule == Rule::Optional).then_some(field.key);
+            assert_eq!(emptied.as_ref().map(Otherwise::key), key);
+        }
+        for fixed in ["recorded_by", "device", "recorded_at", "weather"] {
+            assert_eq!((other(fixed, "3", &[]), emptied(fixed)), (None, None), "{fixed}");
         }
     }
 }

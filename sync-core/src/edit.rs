@@ -8,6 +8,7 @@
 mod acknowledgement;
 mod assistance;
 mod directive;
+mod otherwise;
 mod publication;
 mod remark;
 
@@ -26,6 +27,7 @@ use crate::signature::{DeviceKey, RecordStatement};
 pub use acknowledgement::NewAcknowledgement;
 pub use assistance::{AssistanceField, NewAssistance, Personal};
 pub use directive::{DraftField, NewDirective, NewDraft};
+pub use otherwise::Otherwise;
 pub use publication::Publication;
 pub use remark::NewRemark;
 
@@ -109,8 +111,8 @@ pub enum Edit {
     SettleOtherwise {
         /// Which record.
         record: RecordId,
-        /// The field in conflict, with its new value.
-        field: AssistanceField,
+        /// The field in conflict, with what it is to say.
+        field: Otherwise,
     },
 }
 

@@ -15,6 +15,7 @@ use langso_server::audit::By;
 use langso_server::backup::back_up;
 use langso_server::clock::{Clock, day_of, midnight_ms, random, random_bits};
 use langso_server::config::Config;
+use langso_server::documents::Loaded;
 use langso_server::http::router as router_of;
 use langso_server::policy::{Grant, Role, console};
 use langso_server::realm::{self, Account};
@@ -23,13 +24,17 @@ use langso_server::{codes, session, units};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use sync_core::document::Document;
 use sync_core::edit::{DraftField, Edit, NewAssistance, NewDraft, NewRemark, Personal};
-use sync_core::ids::{AccountId, DeviceId, RealmId, RecordId, UnitId};
+use sync_core::forge::Forged;
+use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId, RecordId, UnitId};
 use sync_core::local_store::{ListQuery, MemoryStore};
+use sync_core::preflight::chunk_hash;
+use sync_core::protocol::{Batch, ED25519, Keys, Receipt, SyncRequest, VERSION, decode_response};
 use sync_core::record::{Assistance, RemarkKind, Stage};
 use sync_core::replica::{Identity, Received, Replica};
 use sync_core::seal::SealedField;
-use sync_core::signature::{AssertionStatement, DeviceKey};
+use sync_core::signature::{AssertionStatement, BatchStatement, DeviceKey};
 use tower::ServiceExt;
 
 use super::described;
@@ -310,6 +315,12 @@ impl Office {
         })
     }
 
+    /// A document as the log has it.
+    pub fn document(&self, id: DocumentId) -> Document {
+        let loaded = self.app.store().read_blocking(|conn| Loaded::load(conn, id));
+        loaded.unwrap().document
+    }
+
     /// One number of the store.
     pub fn count(&self, sql: &str) -> i64 {
         self.app
@@ -462,6 +473,50 @@ impl OfficePhone {
             self.token.clone_from(token);
         }
         Ok(received)
+    }
+
+    /// Delivers a change that this version of the app would not make.
+    pub fn deliver(&self, office: &Office, document: DocumentId, change: &Forged) -> Receipt {
+        let (identity, chunk) = (self.replica.identity(), change.cast());
+        let keys = Keys {
+            seed: None,
+            listed: Vec::new(),
+        };
+        let statement = BatchStatement {
+            realm: identity.realm,
+            device: identity.device,
+            account: identity.account,
+            document,
+            changes: &[chunk_hash(&chunk)],
+            keys_digest: keys.digest(),
+        };
+        let request = SyncRequest {
+            v: VERSION,
+            epoch: None,
+            token: None,
+            device_time_ms: office.now_ms(),
+            cursor: None,
+            digest: None,
+            push: vec![Batch {
+                document,
+                account: identity.account,
+                signature: statement.sign(&identity.key),
+                changes: vec![chunk.into()],
+                alg: ED25519,
+                keys,
+            }],
+            heal: Vec::new(),
+            limits: None,
+            health: None,
+        };
+        let body = Body::from(minicbor::to_vec(&request).unwrap());
+        let request = office
+            .request("POST", "/v1/sync", &self.credentials())
+            .header(header::CONTENT_TYPE, "application/cbor");
+        let answer = office.send(request.body(body).unwrap());
+        let compressed = answer.headers.contains_key(header::CONTENT_ENCODING);
+        let response = decode_response(&answer.bytes, compressed).unwrap();
+        response.receipts.into_iter().next().unwrap()
     }
 
     /// Exchanges until nothing is left to do.

@@ -120,6 +120,7 @@ pub(super) struct Choice {
     #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = one_value, required = false)]
     value: Option<Value>,
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = other, required = false)]
     other: Option<Value>,
     /// What the list of conflicts told with the values: somebody saw just these.
@@ -146,7 +147,7 @@ fn one_value() -> RefOr<Schema> {
 }
 
 fn other() -> RefOr<Schema> {
-    let about = "Another value of the field, in the place of `value`.";
+    let about = "Another value of the field, in the place of `value`; `null` empties one that may be empty.";
     ObjectBuilder::new()
         .schema_type(SchemaType::AnyValue)
         .description(Some(about))
@@ -271,12 +272,16 @@ pub(super) async fn settle(
         )
         .await?;
     let values = found.ok_or_else(ApiError::not_found)?;
-    let mut values = values.into_iter().map(|value| value.value);
     let chosen = match (&choice.value, &choice.other) {
         (Some(value), None) => values
+            .iter()
+            .map(|candidate| &candidate.value)
             .find(|candidate| scalar(candidate) == *value)
-            .map(conflicts::Choice::One),
-        (None, Some(other)) => conflicts::other(&choice.field, &words(other)).map(conflicts::Choice::Other),
+            .map(|value| conflicts::Choice::One(value.clone())),
+        (None, Some(Value::Null)) => conflicts::emptied(&choice.field).map(conflicts::Choice::Other),
+        (None, Some(other)) => {
+            conflicts::other(&choice.field, &words(other), &values).map(conflicts::Choice::Other)
+        }
         (Some(_), Some(_)) | (None, None) => None,
     };
     let chosen = chosen.ok_or_else(|| ApiError::parameter("value"))?;

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::*;
-use crate::edit::{AssistanceField, Author, Edit, NewAssistance, Personal};
+use crate::edit::{AssistanceField, Author, Edit, NewAssistance, Otherwise, Personal};
 use crate::ids::{DocumentId, Month, UnitId};
 use crate::projection::project_all;
 use crate::record::{Assistance, RetractReason};
@@ -111,7 +111,7 @@ impl Device {
             if conflict.field == another.key() && rng.random_bool(0.5) {
                 return Some(Edit::SettleOtherwise {
                     record,
-                    field: another,
+                    field: Otherwise::Field(another),
                 });
             }
             let value = conflict.values[rng.random_range(0..conflict.values.len())]

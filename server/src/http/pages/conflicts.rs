@@ -63,6 +63,8 @@ struct Conflict {
     values: Vec<Said>,
     /// Whether the reader may choose.
     settles: bool,
+    /// That the field can be left empty, by who may settle.
+    can_be_empty: bool,
     /// How another value is entered, by who may.
     other: Option<Input>,
     /// What was entered before.

@@ -148,7 +148,11 @@ fn step_line(
         .map(|id| Ok::<_, rusqlite::Error>((id, devices::name(conn, id)?)));
     let device = match named.transpose()? {
         None | Some((_, None)) => words.t("step-server"),
-        Some((id, Some(name))) if name.is_empty() => words.say("step-phone", &[("id", &id.to_string())]),
+        Some((id, Some(name))) if name.is_empty() => {
+            let owner = realm::device(conn, id)?.map(|device| realm::display_name(conn, device.account));
+            let owner = owner.transpose()?.flatten().unwrap_or_default();
+            words.say("step-phone", &[("name", &owner)])
+        }
         Some((_, Some(name))) => name,
     };
     // The step itself says who made the record, when and where.
@@ -163,7 +167,7 @@ fn step_line(
             Told::Opened(text) if personal => text.clone(),
             Told::Opened(_) | Told::Sealed => words.t("value-sealed"),
         };
-        (words.code("field", field), told)
+        (words.field(field), told)
     });
     Ok(StepLine {
         what: words.code("step", step.kind.code()),

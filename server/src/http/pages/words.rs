@@ -104,6 +104,14 @@ impl Words {
         named(self.locale, kind, code)
     }
 
+    /// What a field is called; one that this version does not know, a newer one's, by its key.
+    pub(super) fn field(&self, key: &str) -> String {
+        match self.code("field", key) {
+            unnamed if unnamed == key => self.say("field-unknown", &[("key", key)]),
+            name => name,
+        }
+    }
+
     /// The name of a unit.
     pub(super) fn unit(&self, tree: &Tree, id: UnitId) -> String {
         tree.unit(id)

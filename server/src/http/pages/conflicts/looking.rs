@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use sync_core::document::ledger::{MINUTES_MAX, PEOPLE_MAX};
 use sync_core::edit::EditKind;
 use sync_core::ids::{AccountId, Class, DocumentId, RecordId, UnitId};
-use sync_core::record::{ConflictValue, Scalar};
+use sync_core::record::{ConflictValue, RetractReason, Scalar};
 use sync_core::seal::{MasterKey, SealedField};
 
 use super::super::super::conflicts::seen;
@@ -17,7 +17,7 @@ use super::super::words::Words;
 use super::{Conflict, Said, Settled};
 use crate::app::App;
 use crate::catalogue::Names;
-use crate::conflicts::{ConflictRow, SettledRow};
+use crate::conflicts::{self, ConflictRow, SettledRow};
 use crate::history::{Teller, Told};
 use crate::i18n::Locale;
 use crate::policy::{Action, Permit, Read, Write};
@@ -29,6 +29,8 @@ const LINE_CHARS: usize = 200;
 const TEXT_CHARS: usize = 1000;
 /// Longest code.
 const CODE_CHARS: usize = 64;
+/// Up to this number a browser tells each from the next.
+const NUMBER_MAX: i64 = (1 << 53) - 1;
 
 /// What is looked up for one conflict.
 pub(super) struct Looked<'a> {
@@ -162,15 +164,16 @@ impl<'a> Viewing<'a> {
         let settle = self.settle.as_ref();
         // Nobody chooses between values without seeing them.
         let settles = settle.is_some_and(|permit| permit.units().contains(&row.unit)) && !sealed;
-        let other = settles.then(|| input(words, &self.found.labels, &row.field, &typed));
+        let other = settles.then(|| input(words, &self.found.labels, row, &typed));
         Conflict {
             record: row.record.to_string(),
             place: words.place(self.visitor.tree(), row.unit),
-            field: words.code("field", &row.field),
+            field: words.field(&row.field),
             key: row.field.clone(),
             seen: seen(&row.values),
             values: self.values(row.record, &row.field, &row.values),
             settles,
+            can_be_empty: settles && conflicts::emptied(&row.field).is_some(),
             other: other.flatten(),
             typed,
             can_ask: sealed
@@ -186,7 +189,7 @@ impl<'a> Viewing<'a> {
         Settled {
             record: row.record.to_string(),
             place: words.place(self.visitor.tree(), row.unit),
-            field: words.code("field", &row.field),
+            field: words.field(&row.field),
             chosen: said(words, &self.found.labels, &row.field, &chosen),
             by: self.name(row.by),
             when: words.time(row.at_ms),
@@ -239,7 +242,8 @@ pub(in super::super) fn value_told(words: Words, labels: &Names, field: &str, va
 }
 
 /// How another value of a field is entered; `None` where one cannot.
-fn input(words: Words, labels: &Names, field: &str, typed: &str) -> Option<Input> {
+fn input(words: Words, labels: &Names, row: &ConflictRow, typed: &str) -> Option<Input> {
+    let field = row.field.as_str();
     let choice = |options: Vec<(String, String)>| {
         let picks = options.into_iter().map(|(value, label)| Pick {
             chosen: value == typed,
@@ -261,11 +265,26 @@ fn input(words: Words, labels: &Names, field: &str, typed: &str) -> Option<Input
         "people" => Input::Number(1, PEOPLE_MAX),
         "minutes" => Input::Number(0, MINUTES_MAX),
         "occurred_at" => Input::Time,
-        _ => match SealedField::from_key(field)? {
-            SealedField::Note => Input::Text(TEXT_CHARS),
-            SealedField::CitizenName | SealedField::CitizenPhone | SealedField::CitizenId => {
+        "retracted" => choice(
+            RetractReason::ALL
+                .map(|reason| (reason.code().to_owned(), words.code(field, reason.code())))
+                .into(),
+        ),
+        _ => match SealedField::from_key(field) {
+            Some(SealedField::Note) => Input::Text(TEXT_CHARS),
+            Some(SealedField::CitizenName | SealedField::CitizenPhone | SealedField::CitizenId) => {
                 Input::Line(LINE_CHARS)
             }
+            // A newer version wrote it: only what is of the same kind can be right.
+            None => match conflicts::example(&row.values)? {
+                Scalar::Text(_) => Input::Line(LINE_CHARS),
+                Scalar::Int(_) => Input::Number(-NUMBER_MAX, NUMBER_MAX),
+                Scalar::Bool(_) => choice(vec![
+                    (true.to_string(), words.t("yes")),
+                    (false.to_string(), words.t("no")),
+                ]),
+                Scalar::Bytes(_) | Scalar::Null => return None,
+            },
         },
     })
 }

@@ -18,6 +18,7 @@ use super::super::form::{Filled, beside};
 use super::super::frame::Visitor;
 use super::super::input::instant;
 use super::super::render;
+use super::super::words::Words;
 use super::looking::{Found, Looked, Looking, Viewing, value_told};
 use super::{ConflictsPage, ConflictsQuery, Refused};
 use crate::app::App;
@@ -40,6 +41,9 @@ pub(in super::super) struct Choosing {
     /// What was typed in place of all.
     #[serde(default)]
     other: String,
+    /// Anything, if the field is to be empty.
+    #[serde(default)]
+    empty: String,
 }
 
 /// How the field stands.
@@ -133,13 +137,12 @@ fn refused(
     (status, told): (StatusCode, String),
 ) -> Result<Response, ApiError> {
     let viewing = Viewing::new(visitor, &standing.found);
-    let meant = Scalar::Text(choosing.other.clone());
     let open = standing.open.iter();
     let conflicts = open.map(|row| viewing.open(row, choosing.other.clone()));
     let page = ConflictsPage {
         problem: Some(Refused {
             why: told,
-            meant: value_told(visitor.words, &standing.found.labels, &choosing.field, &meant),
+            meant: choosing.meant(visitor.words, &standing.found),
             record: record.to_string(),
         }),
         conflicts: conflicts.collect(),
@@ -166,6 +169,15 @@ impl Standing {
 }
 
 impl Choosing {
+    /// What was meant in place of all values, in the reader's words.
+    fn meant(&self, words: Words, found: &Found) -> String {
+        if !self.empty.is_empty() {
+            return words.t("value-none");
+        }
+        let typed = Scalar::Text(self.other.clone());
+        value_told(words, &found.labels, &self.field, &typed)
+    }
+
     /// What was typed, as it is stored: a time in UTC milliseconds, anything else clean.
     fn words(&self) -> String {
         if self.field == "occurred_at" {
@@ -185,6 +197,11 @@ impl Choosing {
         if seen(&open.values) != self.seen {
             return Err(ApiError::new(Code::ChangedMeanwhile).about(&self.field));
         }
+        if !self.empty.is_empty() {
+            return conflicts::emptied(&self.field)
+                .map(Choice::Other)
+                .ok_or_else(invalid);
+        }
         if self.value.is_empty() {
             let words = self.words();
             let known = found.labels.all(&self.field);
@@ -192,7 +209,7 @@ impl Choosing {
             if !known.is_empty() && !known.iter().any(|(code, _)| *code == words) {
                 return Err(invalid());
             }
-            return conflicts::other(&self.field, &words)
+            return conflicts::other(&self.field, &words, &open.values)
                 .map(Choice::Other)
                 .ok_or_else(invalid);
         }
@@ -207,17 +224,19 @@ impl Choosing {
             return false;
         }
         let Some(chosen) = &settled.chosen else {
-            return false;
+            return !self.empty.is_empty();
         };
+        if !self.empty.is_empty() {
+            return false;
+        }
         if !self.value.is_empty() {
             return mark([chosen]) == self.value;
         }
         match standing.found.tell(settled.record, &settled.field, Some(chosen)) {
             Told::Clear(Scalar::Text(text)) | Told::Opened(text) => text == self.words(),
             Told::Clear(Scalar::Int(n)) => n.to_string() == self.words(),
-            Told::Clear(Scalar::Bool(_) | Scalar::Bytes(_) | Scalar::Null) | Told::Emptied | Told::Sealed => {
-                false
-            }
+            Told::Clear(Scalar::Bool(truth)) => truth.to_string() == self.words(),
+            Told::Clear(Scalar::Bytes(_) | Scalar::Null) | Told::Emptied | Told::Sealed => false,
         }
     }
 }
