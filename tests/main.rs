@@ -20,6 +20,7 @@ mod backfill;
 mod bootstrap;
 mod conflicts;
 mod convergence;
+mod costs;
 mod crashes;
 mod delivery;
 mod directives;

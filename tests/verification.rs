@@ -62,6 +62,10 @@ fn whatever_does_not_follow_from_the_log_is_found() {
         ),
         ("DELETE FROM daily", rows("daily", 2, 0)),
         (
+            "INSERT INTO remark_open VALUES (zeroblob(16), zeroblob(16), 1)",
+            rows("remark_open", 0, 1),
+        ),
+        (
             "DELETE FROM search_record WHERE id = (SELECT min(id) FROM search_record)",
             Fault::Search,
         ),

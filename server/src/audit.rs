@@ -20,7 +20,7 @@ use crate::schema::anything;
 
 pub use act::Act;
 pub use chain::{Broken, head, record, rows, verify};
-pub use search::{Search, search};
+pub use search::{Search, search, search_forward};
 
 /// Who acts, from where, and when.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ mod urgent;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RecordId, UnitId};
 use sync_core::record::{Asks, Directive, Issue, Origin, Relation, Scalar, Targets, Urgency};
@@ -18,12 +19,12 @@ use sync_core::signature::Signature;
 
 use crate::log;
 use crate::policy::{Permit, Read};
-use crate::records::{Span, within, within_spans};
+use crate::records::{FEW, Span, within, within_spans};
 use crate::tree::Tree;
 pub use answers::acknowledgements;
 pub use asked::{Asked, asked, is_shown};
-pub use board::{Board, Counts, Standing, board};
-pub use drafts::{MOST_DRAFTS, draft, draft_conflict, drafts};
+pub use board::{Board, Boards, Counts, Standing, board};
+pub use drafts::{MOST_DRAFTS, count_drafts, draft, draft_conflict, drafts};
 pub use pace::{Answer, Pace, pace};
 pub use urgent::{urgent_documents, urgent_positions};
 
@@ -39,7 +40,27 @@ pub fn list(
     after: Option<(i64, RecordId)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Directive>> {
-    let (mut wheres, mut values) = within("unit", permit);
+    let (sql, values) = list_query(permit, spans, after, limit);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.extend(directive_row(conn, row)?);
+    }
+    Ok(found)
+}
+
+fn list_query(
+    permit: &Permit<Read>,
+    spans: Option<&[Span]>,
+    after: Option<(i64, RecordId)>,
+    limit: usize,
+) -> (String, Vec<Value>) {
+    let column = match permit.units().len() > FEW {
+        true => "+unit",
+        false => "unit",
+    };
+    let (mut wheres, mut values) = within(column, permit);
     if let Some(spans) = spans {
         let (sql, more) = within_spans(("unit", "issued_at"), spans);
         wheres.push_str(&format!(" AND ({sql})"));
@@ -51,13 +72,7 @@ pub fn list(
     }
     values.push((limit as i64).into());
     let sql = format!("{DIRECTIVE} WHERE {wheres} ORDER BY issued_at DESC, record DESC LIMIT ?");
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.extend(directive_row(conn, row)?);
-    }
-    Ok(found)
+    (sql, values)
 }
 
 /// One issued version, by its record; `None` if the permit does not hold for it.
@@ -245,4 +260,30 @@ fn unknown(bytes: Option<Vec<u8>>) -> BTreeMap<String, Scalar> {
 /// The day on which a directive was issued.
 pub fn issued_on(directive: &Directive) -> Date {
     crate::clock::day_of(directive.issued_at_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::console;
+    use crate::store::migrate;
+
+    #[test]
+    fn directives_of_many_units_are_one_list_in_order_of_time() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        for (count, index) in [(1, "directive_by_unit"), (120, "directive_by_time")] {
+            let permit = console((0..count).map(|n| UnitId::from_parts(n, 0))).to_read();
+            for after in [None, Some((1, RecordId::from_parts(1, 1)))] {
+                let (sql, values) = list_query(&permit, None, after, 21);
+                let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                let plan = statement
+                    .query_map(params_from_iter(values), |row| row.get(3))
+                    .unwrap();
+                let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();
+                assert!(plan[0].contains(index), "{count}: {plan:?}");
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+            }
+        }
+    }
 }

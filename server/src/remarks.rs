@@ -1,15 +1,16 @@
-//! Questions about remarks, answered from projected rows.
+//! Questions about remarks, answered from projected rows; and which remarks are open, kept where these are written.
 
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use sync_core::ids::{AccountId, RecordId, UnitId};
+use sync_core::record::{Remark, RemarkKind};
 use sync_core::seal::{MasterKey, SealedField, open};
 
 use crate::log;
 use crate::policy::{Permit, Read};
-use crate::records::{Span, within, within_spans};
+use crate::records::{FEW, Span, within, within_spans};
 
 /// Which remarks.
 #[derive(Clone, Debug, Default)]
@@ -48,9 +49,44 @@ pub struct RemarkRow {
     document: i64,
 }
 
-/// It asks for something, and nobody answered.
-const OPEN: &str = "(kind IN ('please_correct', 'question') \
-                    AND NOT EXISTS (SELECT 1 FROM remark answer WHERE answer.answers = remark.record))";
+/// Remarks that ask for something and that nobody answered, as their rows say.
+const OPEN: &str = "SELECT record, unit, at FROM remark WHERE kind IN ('please_correct', 'question') \
+                    AND NOT EXISTS (SELECT 1 FROM remark answer WHERE answer.answers = remark.record)";
+
+/// Keeps which remarks are open when one is said, or an answer.
+pub(crate) fn said(tx: &Transaction<'_>, row: &Remark) -> rusqlite::Result<()> {
+    let asks = match row.kind {
+        RemarkKind::Correct | RemarkKind::Question => true,
+        RemarkKind::Verified | RemarkKind::Answer => false,
+    };
+    if let Some(answered) = row.answers {
+        tx.prepare_cached("DELETE FROM remark_open WHERE record = ?")?
+            .execute([answered.to_bytes()])?;
+    } else if asks {
+        // Its answer may have come before it.
+        let sql = "INSERT OR REPLACE INTO remark_open SELECT ?1, ?2, ?3
+                   WHERE NOT EXISTS (SELECT 1 FROM remark WHERE answers = ?1)";
+        tx.prepare_cached(sql)?.execute(params![
+            row.id.to_bytes(),
+            row.document.unit().to_bytes(),
+            row.at_ms
+        ])?;
+    }
+    Ok(())
+}
+
+/// How many open remarks are not kept as such, and how many are that should not be.
+///
+/// # Errors
+/// The store's.
+pub fn differences(conn: &Connection) -> rusqlite::Result<(usize, usize)> {
+    let kept = "SELECT record, unit, at FROM remark_open";
+    let count = |sql: String| conn.query_row(&sql, [], |row| row.get(0));
+    Ok((
+        count(format!("SELECT count(*) FROM ({OPEN} EXCEPT {kept})"))?,
+        count(format!("SELECT count(*) FROM ({kept} EXCEPT {OPEN})"))?,
+    ))
+}
 
 /// Remarks of the permit's units, newest first, at most `limit`.
 ///
@@ -62,28 +98,45 @@ pub fn list(
     filter: &Filter,
     limit: usize,
 ) -> rusqlite::Result<Vec<RemarkRow>> {
-    let (mut wheres, mut values) = within("unit", permit);
-    if let Some(record) = filter.record {
-        wheres.push_str(" AND about = ?");
-        values.push(record.to_bytes().to_vec().into());
-    }
-    if filter.open {
-        wheres.push_str(&format!(" AND {OPEN}"));
-    }
-    and_spans(&mut wheres, &mut values, filter.spans.as_deref());
-    if let Some((at, record)) = filter.after {
-        wheres.push_str(" AND (at, record) < (?, ?)");
-        values.extend([at.into(), record.to_bytes().to_vec().into()]);
-    }
-    values.push((limit as i64).into());
-    let sql = format!(
-        "SELECT record, unit, about, kind, answers, by_account, at, note, {OPEN}, document FROM remark
-         WHERE {wheres} ORDER BY at DESC, record DESC LIMIT ?"
-    );
+    let (sql, values) = list_query(permit, filter, limit);
     let mut statement = conn.prepare_cached(&sql)?;
     statement
         .query_map(params_from_iter(values), remark_row)?
         .collect()
+}
+
+fn list_query(permit: &Permit<Read>, filter: &Filter, limit: usize) -> (String, Vec<Value>) {
+    // Those that are open are few, and in a table of their own.
+    let (from, unit, at, id) = match filter.open {
+        true => (
+            "remark_open o CROSS JOIN remark r ON r.record = o.record",
+            "o.unit",
+            "o.at",
+            "o.record",
+        ),
+        false => ("remark r", "r.unit", "r.at", "r.record"),
+    };
+    let column = match permit.units().len() > FEW {
+        true => format!("+{unit}"),
+        false => unit.to_owned(),
+    };
+    let (mut wheres, mut values) = within(&column, permit);
+    if let Some(record) = filter.record {
+        wheres.push_str(" AND r.about = ?");
+        values.push(record.to_bytes().to_vec().into());
+    }
+    and_spans((unit, at), &mut wheres, &mut values, filter.spans.as_deref());
+    if let Some((after, record)) = filter.after {
+        wheres.push_str(&format!(" AND ({at}, {id}) < (?, ?)"));
+        values.extend([after.into(), record.to_bytes().to_vec().into()]);
+    }
+    values.push((limit as i64).into());
+    let sql = format!(
+        "SELECT r.record, r.unit, r.about, r.kind, r.answers, r.by_account, r.at, r.note,
+           EXISTS (SELECT 1 FROM remark_open w WHERE w.record = r.record), r.document
+         FROM {from} WHERE {wheres} ORDER BY {at} DESC, {id} DESC LIMIT ?"
+    );
+    (sql, values)
 }
 
 fn remark_row(row: &Row<'_>) -> rusqlite::Result<RemarkRow> {
@@ -102,9 +155,9 @@ fn remark_row(row: &Row<'_>) -> rusqlite::Result<RemarkRow> {
     })
 }
 
-fn and_spans(wheres: &mut String, values: &mut Vec<Value>, spans: Option<&[Span]>) {
+fn and_spans(columns: (&str, &str), wheres: &mut String, values: &mut Vec<Value>, spans: Option<&[Span]>) {
     if let Some(spans) = spans {
-        let (sql, more) = within_spans(("unit", "at"), spans);
+        let (sql, more) = within_spans(columns, spans);
         wheres.push_str(&format!(" AND ({sql})"));
         values.extend(more);
     }
@@ -120,8 +173,8 @@ pub fn open_by_unit(
     spans: Option<&[Span]>,
 ) -> rusqlite::Result<BTreeMap<UnitId, u64>> {
     let (mut wheres, mut values) = within("unit", permit);
-    and_spans(&mut wheres, &mut values, spans);
-    let sql = format!("SELECT unit, count(*) FROM remark WHERE {wheres} AND {OPEN} GROUP BY unit");
+    and_spans(("unit", "at"), &mut wheres, &mut values, spans);
+    let sql = format!("SELECT unit, count(*) FROM remark_open WHERE {wheres} GROUP BY unit");
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
         Ok((UnitId::from_bytes(row.get(0)?), row.get(1)?))
@@ -165,4 +218,43 @@ pub fn find(conn: &Connection, remark: RecordId) -> rusqlite::Result<Option<(Uni
             Ok((UnitId::from_bytes(row.get(0)?), RecordId::from_bytes(row.get(1)?)))
         })
         .optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::console;
+    use crate::store::migrate;
+
+    #[test]
+    fn no_list_looks_at_remarks_that_it_does_not_show() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        let record = Some(RecordId::from_parts(1, 1));
+        for count in [1, FEW as u64, 120] {
+            let permit = console((0..count).map(|n| UnitId::from_parts(n, 0))).to_read();
+            let of = |open, record| Filter {
+                open,
+                record,
+                after: Some((1, RecordId::from_parts(1, 1))),
+                ..Filter::default()
+            };
+            for (filter, index) in [
+                (of(false, None), ["remark_by_unit", "remark_by_time"]),
+                (of(true, None), ["remark_open_by_unit", "remark_open_by_time"]),
+                (of(false, record), ["remark_by_record", "remark_by_record"]),
+            ] {
+                let (sql, values) = list_query(&permit, &filter, 50);
+                let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                let plan = statement
+                    .query_map(params_from_iter(values), |row| row.get(3))
+                    .unwrap();
+                let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();
+                let index = index[usize::from(count > FEW as u64)];
+                assert!(plan[0].contains(&format!("INDEX {index}")), "{count}: {plan:?}");
+                let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+                assert!(!sorts || count == FEW as u64, "{count}: {plan:?}");
+            }
+        }
+    }
 }

@@ -16,11 +16,11 @@ use crate::aggregates::{self, Days, Kind, Sums};
 use crate::audit;
 use crate::clock::{day_of, midnight_ms};
 use crate::completeness::{Complete, LastSeen};
-use crate::directives::{self, Counts};
+use crate::directives::{self, Boards, Counts};
 use crate::log;
 use crate::policy::{Permit, Read};
 use crate::realm::{self, RealmError};
-use crate::records;
+use crate::records::{self, Span};
 use crate::tree::{Tree, Unit};
 
 pub use xlsx::workbook;
@@ -233,15 +233,17 @@ fn of_directives(
     let begin = midnight_ms(first).unwrap_or(i64::MIN);
     let before_end = Some((end, RecordId::from_bytes([0; 16])));
     let mut lines = Vec::new();
-    for directive in directives::list(conn, &permits.boards, None, before_end, DIRECTIVES)? {
-        if directive.issued_at_ms < begin {
-            break;
-        }
+    let month = Span {
+        units: permits.boards.units().iter().copied().collect(),
+        from_ms: Some(begin),
+        until_ms: Some(end),
+    };
+    let mut boards = Boards::new(conn, &permits.boards, today)?;
+    for directive in directives::list(conn, &permits.boards, Some(&[month]), before_end, DIRECTIVES)? {
         if directives::ended_by(conn, today, &directive)?.is_some() {
             continue;
         }
-        let asked = directives::asked(conn, &directive)?;
-        let board = directives::board(conn, &permits.boards, &directive, &asked, today)?;
+        let board = boards.board(&directive)?;
         let below = board.units.iter().filter(|standing| {
             let of_then = then.heir(standing.unit).unwrap_or(standing.unit);
             then.is_within(of_then, unit) || today.is_within(standing.unit, unit)

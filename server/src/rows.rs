@@ -30,16 +30,17 @@ pub const SCHEMA: &str = concat!(
     include_str!("../../migrations/sqlite/V10__directive_origin.sql"),
     include_str!("../../migrations/sqlite/V12__aggregates.sql"),
     include_str!("../../migrations/sqlite/V14__settlement.sql"),
+    include_str!("../../migrations/sqlite/V17__lists.sql"),
 );
 
-/// Deletes the rows of every document, and the sums over them.
+/// Deletes the rows of every document, and what is kept of them: sums, and which remarks are open.
 ///
 /// # Errors
 /// The store's.
 pub fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let tables = TABLES.iter().map(|(table, _)| *table);
     tables
-        .chain(["daily"])
+        .chain(["daily", "remark_open"])
         .try_for_each(|table| tx.execute_batch(&format!("DELETE FROM {table}")))
 }
 

@@ -7,6 +7,7 @@
 
 mod open;
 mod publishing;
+mod work;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::workers::Workers;
 pub(crate) use open::migrate;
 pub use open::{APPLICATION_ID, OpenError, is_older, open_connection};
 use publishing::Publishing;
+pub use work::{Counter, Work};
 pub use writer::{WriteError, WriterStats, is_full};
 
 /// How many connections read.
@@ -156,6 +158,19 @@ impl Store {
         let store = self.clone();
         let done = self.shared.reading.run(move || store.read_blocking(query)).await;
         done.unwrap_or_else(|_| Err(E::from(rusqlite::Error::InvalidQuery)))
+    }
+
+    /// Counts from now on what reading costs. Waits until nobody reads.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn watch_readers(&self) -> rusqlite::Result<Counter> {
+        let (readers, counter) = (&self.shared.readers, Counter::default());
+        let mut leases: Vec<Lease<'_>> = (0..READERS).map(|_| readers.lease()).collect();
+        let mut conns = leases.iter_mut().filter_map(|lease| lease.conn.as_mut());
+        conns.try_for_each(|conn| counter.watch(conn))?;
+        drop(leases);
+        Ok(counter)
     }
 
     /// What the writer did so far.

@@ -21,6 +21,7 @@ use crate::documents::replay;
 use crate::exchange::index::LogIndex;
 use crate::log::{self, Entry, ReplayError};
 use crate::realm::{self, RealmError};
+use crate::remarks;
 use crate::rows;
 use crate::search::{self, Blinder};
 
@@ -348,14 +349,17 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// The sums are those of the rows.
+    /// What is kept of the rows – sums, and which remarks are open – is what they say.
     fn sums(&mut self) -> Result<(), VerifyError> {
-        let (missing, extra) = aggregates::differences(self.conn)?;
-        if missing + extra > 0 {
+        let kept = [
+            ("daily", aggregates::differences(self.conn)?),
+            ("remark_open", remarks::differences(self.conn)?),
+        ];
+        for (table, (missing, extra)) in kept.into_iter().filter(|(_, (a, b))| a + b > 0) {
             self.report.problems.push(Problem {
                 document: None,
                 fault: Fault::Rows {
-                    table: "daily",
+                    table,
                     missing,
                     extra,
                 },

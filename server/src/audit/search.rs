@@ -1,6 +1,7 @@
-//! Looking for rows of the audit, newest first.
+//! Looking for rows of the audit. What is asked for is in an index of its own, in the order of the chain.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
 use sync_core::ids::AccountId;
 
 use super::AuditRow;
@@ -28,27 +29,96 @@ pub struct Search {
 /// # Errors
 /// The store's.
 pub fn search(conn: &Connection, wanted: &Search, limit: usize) -> rusqlite::Result<Vec<AuditRow>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM audit
-         WHERE (?1 IS NULL OR act = ?1) AND (?2 IS NULL OR account = ?2) AND (?3 IS NULL OR subject = ?3)
-           AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at < ?5) AND (?6 IS NULL OR position < ?6)
-         ORDER BY position DESC LIMIT ?7"
-    );
-    let before = wanted
-        .before
-        .map(|before| i64::try_from(before).unwrap_or(i64::MAX));
+    found(conn, query(wanted, None, "DESC"), limit)
+}
+
+/// The same from the oldest on, after a position.
+///
+/// # Errors
+/// The store's.
+pub fn search_forward(
+    conn: &Connection,
+    wanted: &Search,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<AuditRow>> {
+    found(conn, query(wanted, Some(after), "ASC"), limit)
+}
+
+fn found(
+    conn: &Connection,
+    (sql, mut values): (String, Vec<Value>),
+    limit: usize,
+) -> rusqlite::Result<Vec<AuditRow>> {
+    values.push((limit as i64).into());
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        params![
-            wanted.act,
-            wanted.account.map(AccountId::to_bytes),
-            wanted.subject,
-            wanted.from_ms,
-            wanted.until_ms,
-            before,
-            limit as i64
-        ],
-        read,
-    )?;
-    rows.collect()
+    statement.query_map(params_from_iter(values), read)?.collect()
+}
+
+fn query(wanted: &Search, after: Option<u64>, order: &str) -> (String, Vec<Value>) {
+    let place = |position: u64| Value::from(i64::try_from(position).unwrap_or(i64::MAX));
+    let conditions = [
+        ("act = ?", wanted.act.clone().map(Value::from)),
+        (
+            "account = ?",
+            wanted.account.map(|account| account.to_bytes().to_vec().into()),
+        ),
+        ("subject = ?", wanted.subject.clone().map(Value::from)),
+        ("at >= ?", wanted.from_ms.map(Value::from)),
+        ("at < ?", wanted.until_ms.map(Value::from)),
+        ("position < ?", wanted.before.map(place)),
+        ("position > ?", after.map(place)),
+    ];
+    let said = conditions
+        .into_iter()
+        .filter_map(|(sql, value)| Some((sql, value?)));
+    let (wheres, values): (Vec<&str>, Vec<Value>) = said.unzip();
+    let wheres = match wheres.is_empty() {
+        true => String::new(),
+        false => format!("WHERE {}", wheres.join(" AND ")),
+    };
+    let sql = format!("SELECT {COLUMNS} FROM audit {wheres} ORDER BY position {order} LIMIT ?");
+    (sql, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::migrate;
+
+    #[test]
+    fn whatever_is_looked_for_is_found_in_its_index_and_never_sorted() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        let act = Search {
+            act: Some("exported".into()),
+            ..Search::default()
+        };
+        let account = Search {
+            account: Some(AccountId::from_parts(1, 1)),
+            from_ms: Some(1),
+            ..Search::default()
+        };
+        let subject = Search {
+            subject: Some("units".into()),
+            before: Some(9),
+            ..Search::default()
+        };
+        for (wanted, index) in [
+            (act, "audit_by_act"),
+            (account, "audit_by_account"),
+            (subject, "audit_by_subject"),
+        ] {
+            for (sql, values) in [query(&wanted, None, "DESC"), query(&wanted, Some(3), "ASC")] {
+                let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                let values = values.into_iter().chain([Value::from(50)]);
+                let plan = statement
+                    .query_map(params_from_iter(values), |row| row.get(3))
+                    .unwrap();
+                let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();
+                assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+            }
+        }
+    }
 }

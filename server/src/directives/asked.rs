@@ -1,6 +1,7 @@
 //! Whom a directive asks: the units that it meant on the day of its issue, and the people there whose word counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use sync_core::ids::{AccountId, UnitId};
@@ -15,7 +16,7 @@ use crate::tree::Tree;
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// The units of the day of its issue.
-    pub issued_on: Tree,
+    pub issued_on: Arc<Tree>,
     /// The units that it means.
     units: BTreeSet<UnitId>,
     /// Whose word counts: who ever held one of its roles, and where. `None`: it names no role.
@@ -27,8 +28,13 @@ pub struct Asked {
 /// # Errors
 /// The store's, or a day whose units are no tree.
 pub fn asked(conn: &Connection, directive: &Directive) -> Result<Asked, RealmError> {
+    let issued_on = realm::tree(conn, issued_on(directive))?;
+    Ok(asked_of(conn, directive, Arc::new(issued_on))?)
+}
+
+/// The same for who has the units of the day of its issue.
+pub(super) fn asked_of(conn: &Connection, directive: &Directive, tree: Arc<Tree>) -> rusqlite::Result<Asked> {
     let day = issued_on(directive);
-    let issued_on = realm::tree(conn, day)?;
     let roles = directive.targets.roles();
     let (mut people, mut manned) = (BTreeSet::new(), BTreeSet::new());
     for role in roles {
@@ -45,9 +51,9 @@ pub fn asked(conn: &Connection, directive: &Directive) -> Result<Asked, RealmErr
     }
     let roles = (!roles.is_empty()).then_some(&manned);
     Ok(Asked {
-        units: meant(directive, &issued_on, roles),
+        units: meant(directive, &tree, roles),
         people: roles.is_some().then_some(people),
-        issued_on,
+        issued_on: tree,
     })
 }
 

@@ -4,14 +4,18 @@
 //! issued, and from what became of these units since.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_core::ids::{AccountId, UnitId};
 use sync_core::progress::{Progress, finishes};
 use sync_core::record::{Directive, Issue, Stage};
 
-use super::Asked;
+use super::asked::asked_of;
+use super::{Asked, issued_on};
 use crate::policy::{Permit, Read};
+use crate::realm::{self, RealmError};
 use crate::tree::Tree;
 
 /// One unit on the board of a directive.
@@ -92,11 +96,79 @@ pub fn board(
     asked: &Asked,
     tree: &Tree,
 ) -> rusqlite::Result<Board> {
+    let heard = heard(conn, &directive.issue, Arrivals::Told)?;
+    let arrived_at = arrival(conn, directive)?;
+    Ok(of(
+        permit,
+        (directive, asked),
+        tree,
+        heard,
+        (arrived_at, &last_seen(conn)?),
+    ))
+}
+
+/// The boards of several directives under one tree. What they have in common is read once, and when each answer arrived is
+/// not asked.
+#[derive(Debug)]
+pub struct Boards<'a> {
+    conn: &'a Connection,
+    permit: &'a Permit<Read>,
+    tree: &'a Tree,
+    last_seen: BTreeMap<UnitId, i64>,
+    /// The days on which units became others.
+    turns: Vec<Date>,
+    /// The units from such a day on.
+    trees: BTreeMap<Option<Date>, Arc<Tree>>,
+}
+
+impl<'a> Boards<'a> {
+    /// # Errors
+    /// The store's.
+    pub fn new(conn: &'a Connection, permit: &'a Permit<Read>, tree: &'a Tree) -> rusqlite::Result<Self> {
+        Ok(Self {
+            conn,
+            permit,
+            tree,
+            last_seen: last_seen(conn)?,
+            turns: realm::turning_days(conn, Date::MIN, Date::MAX)?,
+            trees: BTreeMap::new(),
+        })
+    }
+
+    /// The board of one of them.
+    ///
+    /// # Errors
+    /// The store's, or a day whose units are no tree.
+    pub fn board(&mut self, directive: &Directive) -> Result<Board, RealmError> {
+        let day = issued_on(directive);
+        let turn = self.turns.iter().copied().rfind(|turn| *turn <= day);
+        let tree = match self.trees.get(&turn) {
+            Some(tree) => Arc::clone(tree),
+            None => {
+                let tree = Arc::new(realm::tree(self.conn, day)?);
+                self.trees.insert(turn, Arc::clone(&tree));
+                tree
+            }
+        };
+        let asked = asked_of(self.conn, directive, tree)?;
+        let heard = heard(self.conn, &directive.issue, Arrivals::Left)?;
+        let seen = (arrival(self.conn, directive)?, &self.last_seen);
+        Ok(of(self.permit, (directive, &asked), self.tree, heard, seen))
+    }
+}
+
+/// What was heard, put on a board.
+fn of(
+    permit: &Permit<Read>,
+    (directive, asked): (&Directive, &Asked),
+    tree: &Tree,
+    heard: Vec<Heard>,
+    (arrived_at, last_seen): (Option<i64>, &BTreeMap<UnitId, i64>),
+) -> Board {
     let mut said: BTreeMap<UnitId, Vec<Heard>> = BTreeMap::new();
-    for heard in heard(conn, &directive.issue)? {
+    for heard in heard {
         said.entry(heard.unit).or_default().push(heard);
     }
-    let (arrived_at, last_seen) = (arrival(conn, directive)?, last_seen(conn)?);
     let units = asked
         .expected(tree)
         .into_iter()
@@ -111,9 +183,9 @@ pub fn board(
         let seen = speakers.iter().filter_map(|unit| last_seen.get(unit)).max();
         standing(directive, unit, &events, seen.copied() < arrived_at)
     });
-    Ok(Board {
+    Board {
         units: units.collect(),
-    })
+    }
 }
 
 fn standing(directive: &Directive, unit: UnitId, events: &[&Heard], unseen: bool) -> Standing {
@@ -125,7 +197,7 @@ fn standing(directive: &Directive, unit: UnitId, events: &[&Heard], unseen: bool
     let finishing = events
         .iter()
         .filter(|event| finishes(event.stage, directive.asks) && Some(event.at_ms) == finished);
-    let arrived_at_ms = finishing.map(|event| event.arrived_at_ms).min();
+    let arrived_at_ms = finishing.filter_map(|event| event.arrived_at_ms).min();
     let on_time = progress.on_time(directive);
     let past_deadline = |at: i64| directive.deadline_ms.is_some_and(|deadline| at > deadline);
     let last = events
@@ -150,21 +222,34 @@ struct Heard {
     stage: Stage,
     note: Option<String>,
     at_ms: i64,
-    arrived_at_ms: i64,
+    /// Where it was asked for.
+    arrived_at_ms: Option<i64>,
 }
 
-/// What was said about exactly this version, and not after its device was revoked. When it arrived follows from its place in
-/// the log.
-fn heard(conn: &Connection, issue: &Issue) -> rusqlite::Result<Vec<Heard>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT a.unit, a.stage, a.note, a.at, a.by_account,
-                (SELECT e.received_at FROM entry e WHERE e.last >= c.position ORDER BY e.last LIMIT 1)
-         FROM acknowledgement a
-           JOIN actor x ON x.document = a.document AND x.actor = a.actor
-           JOIN change c ON c.actor = x.id AND c.seq = a.seq
-           LEFT JOIN device d ON d.id = a.device
-         WHERE a.directive = ? AND a.version = ? AND a.digest = ? AND (d.revoked_at IS NULL OR a.at < d.revoked_at)",
-    )?;
+/// Whether it is asked when something arrived.
+#[derive(Clone, Copy, Debug)]
+enum Arrivals {
+    /// It follows from its place in the log.
+    Told,
+    Left,
+}
+
+/// What was said about exactly this version, and not after its device was revoked.
+fn heard(conn: &Connection, issue: &Issue, arrivals: Arrivals) -> rusqlite::Result<Vec<Heard>> {
+    let arrived = match arrivals {
+        Arrivals::Told => {
+            "(SELECT e.received_at FROM entry e
+                WHERE e.last >= (SELECT c.position FROM actor x JOIN change c ON c.actor = x.id AND c.seq = a.seq
+                                 WHERE x.document = a.document AND x.actor = a.actor)
+                ORDER BY e.last LIMIT 1)"
+        }
+        Arrivals::Left => "NULL",
+    };
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT a.unit, a.stage, a.note, a.at, a.by_account, {arrived}
+         FROM acknowledgement a LEFT JOIN device d ON d.id = a.device
+         WHERE a.directive = ? AND a.version = ? AND a.digest = ? AND (d.revoked_at IS NULL OR a.at < d.revoked_at)"
+    ))?;
     let key = params![issue.directive.to_bytes(), issue.version, issue.digest];
     let rows = statement.query_map(key, |row| {
         let stage: String = row.get(1)?;

@@ -12,6 +12,21 @@ use crate::records::within;
 /// Most drafts that are looked at together: one district has not so many.
 pub const MOST_DRAFTS: usize = 500;
 
+/// Nobody gave it up or issued it.
+const OPEN: &str =
+    " AND NOT discarded AND NOT EXISTS (SELECT 1 FROM directive d WHERE d.draft = draft.record)";
+
+/// How many drafts of the permit's units nobody gave up or issued.
+///
+/// # Errors
+/// The store's.
+pub fn count_drafts(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<usize> {
+    let (wheres, values) = within("unit", permit);
+    let sql = format!("SELECT count(*) FROM draft WHERE {wheres}{OPEN}");
+    conn.prepare_cached(&sql)?
+        .query_row(params_from_iter(values), |row| row.get(0))
+}
+
 /// Drafts of the permit's units that nobody gave up or issued, newest first; those after one, and at most `limit`.
 ///
 /// # Errors
@@ -23,9 +38,7 @@ pub fn drafts(
     limit: usize,
 ) -> rusqlite::Result<Vec<Draft>> {
     let (mut wheres, mut values) = within("unit", permit);
-    wheres.push_str(
-        " AND NOT discarded AND record NOT IN (SELECT draft FROM directive WHERE draft IS NOT NULL)",
-    );
+    wheres.push_str(OPEN);
     if let Some((started_at, record)) = after {
         wheres.push_str(" AND (started_at, record) < (?, ?)");
         values.extend([started_at.into(), record.to_bytes().to_vec().into()]);

@@ -10,7 +10,7 @@ use sync_core::ids::UnitId;
 use sync_core::progress::Due;
 use sync_core::record::Relation;
 
-use super::{asked, board, ended_by, list};
+use super::{Boards, ended_by, list};
 use crate::policy::{Permit, Read};
 use crate::realm::RealmError;
 use crate::records::Span;
@@ -100,6 +100,7 @@ pub fn pace(
         ..Pace::default()
     };
     found.truncate(DIRECTIVES);
+    let mut of = Boards::new(conn, acks, tree)?;
     for directive in found {
         let withdraws = directive
             .relation
@@ -107,8 +108,7 @@ pub fn pace(
         if withdraws || ended_by(conn, tree, &directive)?.is_some() {
             continue;
         }
-        let asked = asked(conn, &directive)?;
-        let board = board(conn, acks, &directive, &asked, tree)?;
+        let board = of.board(&directive)?;
         pace.directives += usize::from(!board.units.is_empty());
         pace.answers.extend(board.units.iter().map(|standing| {
             let finished = standing.progress.finished(directive.asks);

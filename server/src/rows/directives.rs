@@ -6,6 +6,7 @@ use sync_core::record::{Acknowledgement, Directive, Draft, Remark};
 use sync_core::seal::SealedField;
 
 use super::unknown;
+use crate::remarks;
 
 pub(super) fn put_draft(tx: &Transaction<'_>, document: i64, row: &Draft) -> rusqlite::Result<()> {
     tx.prepare_cached(
@@ -126,5 +127,5 @@ pub(super) fn put_remark(tx: &Transaction<'_>, document: i64, row: &Remark) -> r
         row.sealed.get(&SealedField::Note),
         unknown(&row.unknown),
     ])?;
-    Ok(())
+    remarks::said(tx, row)
 }

@@ -19,7 +19,7 @@ use super::frame::{Frame, Visitor};
 use super::render;
 use super::words::Words;
 use crate::app::App;
-use crate::directives::{self, Board, Counts, MOST_DRAFTS, Standing};
+use crate::directives::{self, Board, Boards, Counts, Standing};
 use crate::policy::Action;
 use crate::realm::RealmError;
 use crate::tree::Tree;
@@ -126,12 +126,12 @@ pub(super) async fn list(
     let (mut found, drafts) = app
         .store()
         .read(move |conn| {
-            let drafts = writes.map(|permit| directives::drafts(conn, &permit, None, MOST_DRAFTS));
-            let drafts = drafts.transpose()?.map(|drafts| drafts.len());
+            let drafts = writes.map(|permit| directives::count_drafts(conn, &permit));
+            let drafts = drafts.transpose()?;
             let found = directives::list(conn, &boards, None, after, PAGE + 1)?.into_iter();
+            let mut boards = Boards::new(conn, &acks, &authority.tree)?;
             let told = found.map(|directive| {
-                let asked = directives::asked(conn, &directive)?;
-                let board = directives::board(conn, &acks, &directive, &asked, &authority.tree)?;
+                let board = boards.board(&directive)?;
                 let told = directives::told(conn, &authority.tree, directive)?;
                 let doubled = !told.same_number.is_empty() || !told.same_version.is_empty();
                 let counts = Counts::of(&board.units);
@@ -149,11 +149,12 @@ pub(super) async fn list(
         doubled: *doubled,
         ..line(&visitor, directive, *counts)
     });
+    let issues = issues(&visitor);
     let page = ListPage {
         directives: lines.collect(),
         next,
-        issues: issues(&visitor),
-        drafts,
+        issues,
+        drafts: drafts.filter(|drafts| issues || *drafts > 0),
         frame: visitor.frame("way-directives", "/directives"),
     };
     render(&page, StatusCode::OK)
@@ -218,10 +219,12 @@ pub(super) async fn board(
     render(&page, StatusCode::OK)
 }
 
-/// Whether somebody may issue directives at all.
-fn issues(visitor: &Visitor) -> bool {
+/// Whether somebody may issue directives at all, and there is anybody below to whom.
+pub(super) fn issues(visitor: &Visitor) -> bool {
     let action = Action::Edit(Class::Board, EditKind::Create);
-    visitor.reader.permit(action, None).is_ok()
+    let permit = visitor.reader.permit(action, None);
+    let has_units = |unit: &UnitId| !visitor.tree().children(*unit).is_empty();
+    permit.is_ok_and(|permit| permit.units().iter().any(has_units))
 }
 
 fn line(visitor: &Visitor, directive: &Directive, counts: Counts) -> Line {

@@ -1,18 +1,25 @@
-//! What lists, overviews, searches and exports cost on a store: `measure DATA_DIR`, while no server runs on it.
+//! What pages, lists, overviews, searches and exports cost on a store: `measure DATA_DIR`, while no server runs on it.
 //!
-//! Each question is asked as an official of the whole realm would ask it, and the median of its times is printed. An
-//! export is written into the audit like any other.
+//! Each question is asked as an official of the whole realm would ask it, and the median of its times is printed; a page is
+//! asked through the whole server. An export is written into the audit like any other, and two sessions are begun.
+//! `measure DATA_DIR fill` first puts beside the records what comes to a district in two years ([`fill`]): the rows follow
+//! from no log, so the store is good for nothing else afterwards.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
+mod fill;
+mod pages;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
 use langso_server::aggregates::{self, Days};
-use langso_server::app::{lock, open_data};
+use langso_server::app::App;
 use langso_server::audit::By;
 use langso_server::clock::{Clock, day_of, midnight_ms};
+use langso_server::config::Config;
 use langso_server::export::{self, Format, Records, What};
 use langso_server::i18n::Locale;
 use langso_server::policy::{Permit, Personal, Read, console};
@@ -27,19 +34,29 @@ const TIMES: usize = 15;
 const PAGE: usize = 50;
 
 fn main() -> anyhow::Result<()> {
-    let data = std::env::args()
-        .nth(1)
+    let mut arguments = std::env::args().skip(1);
+    let data = arguments
+        .next()
         .map(PathBuf::from)
-        .context("measure DATA_DIR")?;
-    let _lock = lock(&data).context("no server may run on it")?;
-    let (store, keys) = open_data(&data)?;
+        .context("measure DATA_DIR [fill]")?;
+    let config = Config {
+        data: data.clone(),
+        ..Config::default()
+    };
+    let app = App::open(config, Clock::system())?;
+    let (store, master) = (app.store().clone(), app.exchange.ingest.master.clone());
+    if arguments.next().as_deref() == Some("fill") {
+        fill::fill(&store)?;
+    }
+    fill::tell(&store)?;
+    pages::pages(&Arc::clone(&app))?;
     let units = store.read_blocking(realm::all_units)?;
     let permit = console(units).to_read();
-    println!("| question | rows | ms |\n|---|---|---|");
+    println!("\n| question | rows | ms |\n|---|---|---|");
     lists(&store, &permit)?;
     sums(&store, &permit)?;
-    words(&store, &permit, &keys.master)?;
-    exports(&store, &permit, &keys.master, &data)
+    words(&store, &permit, &master)?;
+    exports(&store, &permit, &master, &data)
 }
 
 /// Asks once to warm up, then some times; prints the median.
