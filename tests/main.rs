@@ -37,6 +37,7 @@ mod issuing;
 mod judging;
 mod kills;
 mod limits;
+mod looking;
 mod offline;
 mod openapi;
 mod pages;

@@ -1,9 +1,12 @@
 //! Charts as SVG, made on the server: they print, they need no script, and their colours are the page's (light or dark).
 //!
 //! Pure: numbers and words in, SVG out. Every chart has a title and a description inside, for who does not see it; the
-//! page shows the numbers in a table beside it.
+//! page shows the numbers in a table beside it. On a phone of 360 pixels its words can still be
+//! read.
 
 use plotters::prelude::*;
+
+use crate::visible::visible;
 
 /// One of the page's colours. The library knows numbers alone, so each stands for a variable of the style sheet.
 #[derive(Clone, Copy)]
@@ -38,6 +41,11 @@ pub struct Caption<'a> {
     pub description: &'a str,
 }
 
+/// Size of words, as the library counts it; in the drawing it is smaller by a fifth.
+const WORDS: u32 = 22;
+/// Size of words where there is less room.
+const SMALL_WORDS: u32 = 20;
+
 /// A chart that cannot be drawn: no room for its labels.
 #[derive(Debug, thiserror::Error)]
 #[error("the chart cannot be drawn: {0}")]
@@ -54,8 +62,8 @@ pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String,
         let across = (0..values.len()).into_segmented();
         let mut chart = ChartBuilder::on(area)
             .margin(6)
-            .x_label_area_size(28)
-            .y_label_area_size(52)
+            .x_label_area_size(32)
+            .y_label_area_size(60)
             .build_cartesian_2d(across, 0..top + top.div_ceil(10))?;
         let named = |at: &SegmentValue<usize>| match at {
             SegmentValue::CenterOf(at) => values.get(*at).map(|(name, _)| name.clone()).unwrap_or_default(),
@@ -67,8 +75,8 @@ pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String,
             .light_line_style(TRANSPARENT)
             .bold_line_style(Ink::Grid.number())
             .axis_style(Ink::Grid.number())
-            .label_style(("sans-serif", 17).into_font().color(&Ink::Text.number()))
-            .x_labels(6)
+            .label_style(("sans-serif", WORDS).into_font().color(&Ink::Text.number()))
+            .x_labels(5)
             .x_label_formatter(&named)
             .y_labels(4)
             .draw()?;
@@ -91,14 +99,15 @@ pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String,
 /// # Errors
 /// [`ChartError`].
 pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, ChartError> {
-    const LINE: i32 = 26;
-    const NAME: i32 = 210;
-    const LENGTH: i32 = 210;
+    const LINE: i32 = 30;
+    const NAME: i32 = 236;
+    const NAME_CHARS: usize = 25;
+    const LENGTH: i32 = 180;
     const WIDTH: i32 = 480;
     let height = u32::try_from(values.len()).unwrap_or(0).max(1) * LINE.unsigned_abs() + 8;
     let top = values.iter().map(|(_, value)| *value).max().unwrap_or(0).max(1);
     draw((WIDTH.unsigned_abs(), height), caption, |area| {
-        let style = ("sans-serif", 18).into_font().color(&Ink::Text.number());
+        let style = ("sans-serif", WORDS).into_font().color(&Ink::Text.number());
         let place = plotters::style::text_anchor::Pos::new;
         use plotters::style::text_anchor::{HPos, VPos};
         for ((name, value), y) in values.iter().zip((4..).step_by(LINE as usize)) {
@@ -109,7 +118,8 @@ pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, Ch
                 area.draw(&Rectangle::new(bar, Ink::First.number().filled()))?;
             }
             let name_style = style.clone().pos(place(HPos::Right, VPos::Center));
-            area.draw(&Text::new(shortened(name), (NAME - 8, middle), name_style))?;
+            let name = shortened(name, NAME_CHARS);
+            area.draw(&Text::new(name, (NAME - 8, middle), name_style))?;
             let number_style = style.clone().pos(place(HPos::Left, VPos::Center));
             area.draw(&Text::new(
                 value.to_string(),
@@ -121,13 +131,22 @@ pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, Ch
     })
 }
 
-/// Small multiples: one line of days for each name, each day the darker the more happened.
+/// Small multiples: one line of days for each name, each day the darker the more happened, under the names of the first day
+/// and the last.
 ///
 /// # Errors
 /// [`ChartError`].
-pub fn days(caption: Caption<'_>, rows: &[(String, Vec<u64>)]) -> Result<String, ChartError> {
-    const CELL: i32 = 16;
-    const NAME: i32 = 150;
+pub fn days(
+    caption: Caption<'_>,
+    (first, last): (&str, &str),
+    rows: &[(String, Vec<u64>)],
+) -> Result<String, ChartError> {
+    /// A day across, and a line down.
+    const CELL: (i32, i32) = (9, 20);
+    const NAME: i32 = 144;
+    const NAME_CHARS: usize = 17;
+    /// Days for which there is room; fewer do not make the words larger.
+    const DAYS: usize = 31;
     let across = rows.iter().map(|(_, days)| days.len()).max().unwrap_or(0);
     let top = rows
         .iter()
@@ -136,28 +155,32 @@ pub fn days(caption: Caption<'_>, rows: &[(String, Vec<u64>)]) -> Result<String,
         .max()
         .unwrap_or(0)
         .max(1);
-    let size = |cells: usize| u32::try_from(cells).unwrap_or(0) * CELL.unsigned_abs();
+    let size = |cells: usize, cell: i32| i32::try_from(cells).unwrap_or(0) * cell;
+    let end = NAME + size(across, CELL.0);
     let whole = (
-        NAME.unsigned_abs() + size(across) + 8,
-        size(rows.len()).max(1) + 4,
+        (NAME + size(across.max(DAYS), CELL.0) + 8).unsigned_abs(),
+        (size(rows.len() + 1, CELL.1) + 6).unsigned_abs(),
     );
     draw(whole, caption, |area| {
         use plotters::style::text_anchor::{HPos, Pos, VPos};
-        let style = ("sans-serif", 16).into_font().color(&Ink::Text.number());
-        let style = style.pos(Pos::new(HPos::Right, VPos::Center));
-        for ((name, days), y) in rows.iter().zip((2..).step_by(CELL as usize)) {
-            area.draw(&Text::new(
-                shortened(name),
-                (NAME - 8, y + CELL / 2),
-                style.clone(),
-            ))?;
-            for (value, x) in days.iter().zip((NAME..).step_by(CELL as usize)) {
+        let style = ("sans-serif", SMALL_WORDS).into_font().color(&Ink::Text.number());
+        let at = |side| style.clone().pos(Pos::new(side, VPos::Center));
+        let middle = CELL.1 / 2;
+        area.draw(&Text::new(first.to_owned(), (NAME, middle), at(HPos::Left)))?;
+        // Of few days the names would stand one on the other.
+        if across > DAYS / 2 {
+            area.draw(&Text::new(last.to_owned(), (end, middle), at(HPos::Right)))?;
+        }
+        for ((name, days), y) in rows.iter().zip((CELL.1 + 2..).step_by(CELL.1 as usize)) {
+            let name = shortened(name, NAME_CHARS);
+            area.draw(&Text::new(name, (NAME - 8, y + middle), at(HPos::Right)))?;
+            for (value, x) in days.iter().zip((NAME..).step_by(CELL.0 as usize)) {
                 let colour = match value {
                     0 => Ink::Grid.number().mix(0.5),
                     some => Ink::First.number().mix(0.25 + 0.75 * *some as f64 / top as f64),
                 };
                 area.draw(&Rectangle::new(
-                    [(x + 1, y + 1), (x + CELL - 1, y + CELL - 1)],
+                    [(x + 1, y + 1), (x + CELL.0, y + CELL.1 - 1)],
                     colour.filled(),
                 ))?;
             }
@@ -166,12 +189,12 @@ pub fn days(caption: Caption<'_>, rows: &[(String, Vec<u64>)]) -> Result<String,
     })
 }
 
-/// A name that fits beside a bar.
-fn shortened(name: &str) -> String {
-    const CHARS: usize = 26;
-    match name.chars().count() {
-        0..=CHARS => name.to_owned(),
-        _ => name.chars().take(CHARS - 1).chain(['…']).collect(),
+/// A name of at most so many characters.
+fn shortened(name: &str, chars: usize) -> String {
+    let name = visible(name);
+    match name.chars().count() <= chars {
+        true => name,
+        false => name.chars().take(chars - 1).chain(['…']).collect(),
     }
 }
 
@@ -206,7 +229,8 @@ fn draw(
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
+    visible(text)
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
@@ -214,6 +238,9 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How wide a chart is on a screen of 360 pixels: without the edges of the page and of its box.
+    const NARROW: f64 = 302.0;
 
     const CAPTION: Caption<'_> = Caption {
         title: "Lượt hỗ trợ <b>",
@@ -230,7 +257,7 @@ mod tests {
         for svg in [
             columns(CAPTION, &some()),
             bars(CAPTION, &some()),
-            days(CAPTION, &rows),
+            days(CAPTION, ("03/02", "05/03"), &rows),
         ] {
             let svg = svg.unwrap();
             assert!(svg.starts_with(r#"<svg role="img" viewBox="#), "{svg}");
@@ -243,18 +270,46 @@ mod tests {
         }
     }
 
+    /// The number after a word of an SVG, each time that it stands there.
+    fn numbers(svg: &str, before: &str) -> Vec<f64> {
+        let found = svg.split(before).skip(1);
+        let number = |text: &str| text.split(['"', ' ']).next().unwrap().parse().unwrap();
+        found.map(number).collect()
+    }
+
+    #[test]
+    fn words_can_be_read_on_a_phone() {
+        let many: Vec<(String, u64)> = (1..=366).map(|n| (format!("{n:02}/03"), n * 1000)).collect();
+        let rows = |days: u64| vec![("Thôn Đồng Minh 1".to_owned(), (0..days).collect())];
+        for svg in [
+            columns(CAPTION, &many),
+            bars(CAPTION, &some()),
+            days(CAPTION, ("03/02", "05/03"), &rows(31)),
+            days(CAPTION, ("05/03", "05/03"), &rows(1)),
+        ] {
+            let svg = svg.unwrap();
+            let across = numbers(&svg, r#"viewBox="0 0 "#)[0];
+            let sizes = numbers(&svg, r#"font-size=""#);
+            let least = sizes.iter().copied().fold(f64::MAX, f64::min);
+            assert!(
+                !sizes.is_empty() && least * NARROW / across >= 11.0,
+                "{least} in {across}"
+            );
+        }
+    }
+
     #[test]
     fn nothing_is_drawn_too() {
         assert!(columns(CAPTION, &[]).is_ok());
         assert!(bars(CAPTION, &[]).is_ok());
-        assert!(days(CAPTION, &[]).is_ok());
+        assert!(days(CAPTION, ("03/02", "03/02"), &[]).is_ok());
     }
 
     #[test]
     fn the_longest_bar_is_that_of_the_greatest_number() {
         let svg = bars(CAPTION, &some()).unwrap();
         assert!(
-            svg.contains(r#"width="210""#) && svg.matches("<rect").count() == 1,
+            svg.contains(r#"width="180""#) && svg.matches("<rect").count() == 1,
             "{svg}"
         );
     }

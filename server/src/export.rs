@@ -19,11 +19,12 @@ use std::path::Path;
 
 use jiff::civil::Date;
 use serde_json::json;
-use sync_core::ids::{RecordId, UnitId};
+use sync_core::ids::UnitId;
+use sync_core::record::Issue;
 use sync_core::seal::MasterKey;
 
 use crate::app::App;
-use crate::audit::{self, Act, By, Change};
+use crate::audit::{self, Act, By, Change, Search};
 use crate::clock::day_of;
 use crate::i18n::{Locale, text};
 use crate::policy::{Permit, Personal, Read};
@@ -43,16 +44,23 @@ pub enum What {
     Acknowledgements {
         /// Whose.
         permit: Permit<Read>,
-        /// About this directive alone.
-        directive: Option<RecordId>,
+        /// About this version of a directive alone.
+        issue: Option<Issue>,
     },
-    /// Units that may be known, in all their times.
+    /// Units that may be known.
     Units {
         /// Which.
         known: BTreeSet<UnitId>,
+        /// As they are on a day; in all their times without one.
+        on: Option<Date>,
     },
-    /// The audit: for a permit to read it in the whole realm.
-    Audit(Permit<Read>),
+    /// The audit.
+    Audit {
+        /// To read it in the whole realm.
+        permit: Permit<Read>,
+        /// Which of its rows.
+        wanted: Box<Search>,
+    },
 }
 
 /// Which records, and what of them.
@@ -77,7 +85,7 @@ impl What {
             What::Records(_) => "records",
             What::Acknowledgements { .. } => "acknowledgements",
             What::Units { .. } => "units",
-            What::Audit(_) => "audit",
+            What::Audit { .. } => "audit",
         }
     }
 }
@@ -249,7 +257,7 @@ fn written_down(
 fn is_personal(what: &What) -> bool {
     match what {
         What::Records(records) => records.personal == Personal::Read && records.permit.personal(),
-        What::Acknowledgements { .. } | What::Units { .. } | What::Audit(_) => false,
+        What::Acknowledgements { .. } | What::Units { .. } | What::Audit { .. } => false,
     }
 }
 

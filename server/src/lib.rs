@@ -64,4 +64,5 @@ pub mod token;
 pub mod tree;
 pub mod units;
 pub mod verify;
+pub mod visible;
 pub mod workers;

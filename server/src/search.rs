@@ -24,7 +24,7 @@ pub use due::{CaughtUp, catch_up, index_some};
 pub use records::{Depth, Found, Place, records};
 
 /// Longest text to search for, in bytes.
-pub const TEXT_BYTES: usize = 256;
+pub const TEXT_BYTES: usize = 1024;
 /// Most words of it.
 pub const WORDS: usize = 12;
 /// A number of so many digits is one word, however it is parted: a telephone or identity number.

@@ -24,7 +24,7 @@ async function addPerson(admin, { name, username, role, unit }) {
 
 /** What a browser saves when somebody clicks on the link of a file. */
 async function saved(page, label) {
-  const [download] = await Promise.all([page.waitForEvent("download"), page.click(`.actions a:has-text('${label}')`)]);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click(`.actions :is(a, button):has-text('${label}')`)]);
   return { name: download.suggestedFilename(), content: await readFile(await download.path()) };
 }
 
@@ -179,6 +179,47 @@ test("what a filter shows leaves as a workbook that a spreadsheet opens", async 
   });
 });
 
+/** The rows of a file of lines, without the last one, which is about the file. */
+async function rowsOf(page) {
+  const { content } = await saved(page, "NDJSON");
+  const lines = content.toString("utf8").trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(lines.pop().export.rows, lines.length);
+  return lines;
+}
+
+test("what was found by words leaves as it was found", async (t) => {
+  const leader = await logIn(t, "leader");
+  await district.still(async () => {
+    await leader.goto(`${district.url}/records`);
+    await leader.fill("input[name=q]", "vinh hung");
+    await leader.press("input[name=q]", "Enter");
+    await leader.waitForURL(`${district.url}/records/search`);
+    const shown = await leader.locator("#records tr").evaluateAll((rows) => rows.map((row) => row.dataset.id));
+    const taken = (await rowsOf(leader)).map((row) => row.id);
+    assert.deepEqual(taken.slice(0, shown.length), shown, "in the order of the page");
+  });
+});
+
+test("units of a day, the audit and a board leave as their pages show them", async (t) => {
+  const admin = await logIn(t, "admin");
+  await admin.goto(`${district.url}/units?on=${today()}`);
+  const units = await admin.locator(".tree a[href^='/units/']").evaluateAll((links) => links.map((link) => link.pathname.split("/").pop()));
+  const taken = (await rowsOf(admin)).map((unit) => unit.id);
+  assert.deepEqual(taken.sort(), units.sort());
+
+  await admin.goto(`${district.url}/audit?act=code_made`);
+  const places = await admin.locator("tbody td.number").allTextContents();
+  const made = (await rowsOf(admin)).map((row) => String(row.position));
+  assert.deepEqual(made.slice(-places.length), places.reverse(), "the newest are on the page");
+
+  const leader = await logIn(t, "leader");
+  await leader.goto(`${district.url}/directives`);
+  await leader.locator(".directive h2 a").last().click();
+  const said = await rowsOf(leader);
+  assert.ok(said.length > 0);
+  assert.equal(new Set(said.map((row) => row.directive)).size, 1, "of this directive alone");
+});
+
 test("the report of a month goes to paper without what surrounds it, and into a workbook", async (t) => {
   const leader = await logIn(t, "leader");
   await leader.goto(`${district.url}/report`);
@@ -187,10 +228,12 @@ test("the report of a month goes to paper without what surrounds it, and into a 
   assert.equal(sheet.name, "Báo cáo tháng");
   assert.ok(sheet.rows.flat().some((cell) => cell?.value === "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"));
   await printed(leader, "leader-report");
-  for (const around of [".bar", ".ways", ".filter", ".actions"]) assert.ok(await leader.isHidden(around), `${around} is not for paper`);
+  for (const around of [".bar", ".ways", ".filter", ".actions", "h1"]) assert.ok(await leader.isHidden(around), `${around} is not for paper`);
   for (const part of [".letterhead", ".paper table", ".signatures"]) {
     assert.ok(await leader.locator(part).first().isVisible(), `${part} is missing`);
   }
+  const first = await leader.evaluate(() => document.body.innerText.trim().split("\n")[0]);
+  assert.equal(first, await leader.evaluate(() => document.querySelector(".letterhead").innerText.trim().split("\n")[0]), "the letterhead comes first");
   const needed = await leader.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(needed <= 794, `A4 is 794 px wide, and it takes ${needed}`);
 });

@@ -8,6 +8,8 @@ import { shots } from "./window.mjs";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1280, height: 900 };
 const NARROW = { width: 360, height: 740 };
+/** The smallest words that can be read, in pixels. */
+const LEAST = 11;
 /** What axe asks about colours alone, which takes it longest. */
 const COLOURS = { runOnly: { type: "rule", values: ["color-contrast", "link-in-text-block"] } };
 const BUT_COLOURS = { rules: { "color-contrast": { enabled: false } } };
@@ -34,10 +36,23 @@ export async function problemsOf(page, name, { closely = true } = {}) {
   await picture("narrow");
   const needed = await page.evaluate(() => document.documentElement.scrollWidth);
   if (needed > NARROW.width) problems.push(`takes ${needed} px on a screen of ${NARROW.width}`);
+  const small = await smallestOfCharts(page);
+  if (small < LEAST) problems.push(`a chart has words of ${small} px on a screen of ${NARROW.width}`);
   // Words of another length need another width, and are no other barrier.
   if (closely && language === "vi") problems.push(...(await barriers(page, BUT_COLOURS)));
   await page.setViewportSize(WIDE);
   return problems.map((problem) => `${name} (${language}): ${problem}`);
+}
+
+/** How large the smallest words of its charts are shown, in pixels. */
+function smallestOfCharts(page) {
+  return page.evaluate(() => {
+    const sizes = [...document.querySelectorAll("figure svg text")].map((text) => {
+      const svg = text.ownerSVGElement;
+      return (parseFloat(getComputedStyle(text).fontSize) * svg.clientWidth) / svg.viewBox.baseVal.width;
+    });
+    return Math.min(...sizes, Infinity);
+  });
 }
 
 /** The page as it comes out of a printer, as a picture. */

@@ -9,8 +9,9 @@ use std::path::Path;
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::ExportError;
-use super::sheet::{Cell, Column, Fact, Sheet, is_formula, local_time, visible};
+use super::sheet::{Cell, Column, Fact, Sheet, is_formula, local_time};
 use crate::i18n::{Locale, text};
+use crate::visible::visible;
 
 const MARK: &str = "\u{feff}";
 

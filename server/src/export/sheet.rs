@@ -1,8 +1,7 @@
 //! A sheet: rows of typed cells under columns, whatever becomes of them.
 //!
 //! Text that comes from people is data in every program that opens it. What a spreadsheet would take for a formula gets a
-//! mark in front, and what nobody can see – marks of direction, joiners, control characters – is left out where people
-//! read; programs get it as it is.
+//! mark in front, and what nobody can see is left out where people read ([`crate::visible`]); programs get it as it is.
 
 use std::fs::File;
 
@@ -85,21 +84,6 @@ pub trait Sheet {
     /// # Errors
     /// The file's.
     fn finish(self: Box<Self>, facts: &[Fact]) -> Result<File, ExportError>;
-}
-
-/// Text as people see it: what is invisible is left out, a line's end stays.
-pub(super) fn visible(text: &str) -> String {
-    let is_hidden = |c: char| {
-        let control = c.is_control() && c != '\n';
-        control
-            || matches!(c,
-                '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-    };
-    text.chars()
-        .map(|c| if c == '\t' { ' ' } else { c })
-        .filter(|c| !is_hidden(*c))
-        .collect()
 }
 
 /// Whether a spreadsheet might take a text for a formula. What stands before it and is not seen does not hide it.

@@ -6,12 +6,13 @@ use jiff::civil::Date;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use sync_core::ids::{AccountId, DeviceId, RecordId, UnitId};
+use sync_core::record::Issue;
 use sync_core::seal::{MasterKey, SealedField};
 
 use super::labels::Labels;
 use super::sheet::{Cell, Column, Sheet};
 use super::{ExportError, Records, What, is_personal};
-use crate::audit;
+use crate::audit::{self, Search};
 use crate::clock::day_of;
 use crate::i18n::Locale;
 use crate::policy::{Permit, Personal, Read};
@@ -93,7 +94,7 @@ pub(super) fn columns(what: &What) -> Vec<Column> {
         What::Records(_) => RECORDS.to_vec(),
         What::Acknowledgements { .. } => ACKNOWLEDGEMENTS.to_vec(),
         What::Units { .. } => UNITS.to_vec(),
-        What::Audit(_) => AUDIT.to_vec(),
+        What::Audit { .. } => AUDIT.to_vec(),
     }
 }
 
@@ -115,11 +116,11 @@ pub(super) fn write(
             })?;
             Ok(rows)
         }
-        What::Acknowledgements { permit, directive } => {
-            acknowledgements(conn, &labels, permit, *directive, sheet)
+        What::Acknowledgements { permit, issue } => {
+            acknowledgements(conn, &labels, permit, issue.as_ref(), sheet)
         }
-        What::Units { known } => units(conn, &labels, known, sheet),
-        What::Audit(_) => audit_rows(conn, sheet),
+        What::Units { known, on } => units(conn, &labels, (known, *on), sheet),
+        What::Audit { wanted, .. } => audit_rows(conn, wanted, sheet),
     }
 }
 
@@ -220,16 +221,18 @@ fn acknowledgements(
     conn: &Connection,
     labels: &Labels,
     permit: &Permit<Read>,
-    directive: Option<RecordId>,
+    issue: Option<&Issue>,
     sheet: &mut dyn Sheet,
 ) -> Result<u64, ExportError> {
     let marks = vec!["?"; permit.units().len()].join(", ");
     let units = permit.units().iter().map(|unit| unit.to_bytes().to_vec());
     let mut values: Vec<Value> = units.map(Value::from).collect();
     let mut wheres = format!("+a.unit IN ({marks})");
-    if let Some(directive) = directive {
-        wheres.push_str(" AND a.directive = ?");
-        values.push(directive.to_bytes().to_vec().into());
+    if let Some(issue) = issue {
+        wheres.push_str(" AND a.directive = ? AND a.version = ? AND a.digest = ?");
+        values.push(issue.directive.to_bytes().to_vec().into());
+        values.push(issue.version.into());
+        values.push(issue.digest.to_vec().into());
     }
     let sql = format!(
         "SELECT a.directive, d.number, d.title, a.version, a.unit, a.stage, a.note, a.at, a.by_account, a.device
@@ -263,13 +266,14 @@ fn acknowledgements(
 fn units(
     conn: &Connection,
     labels: &Labels,
-    known: &BTreeSet<UnitId>,
+    (known, on): (&BTreeSet<UnitId>, Option<Date>),
     sheet: &mut dyn Sheet,
 ) -> Result<u64, ExportError> {
     let sql = "SELECT unit, code, level, name, parent, valid_from, valid_to FROM unit_period
+               WHERE ?1 IS NULL OR (valid_from <= ?1 AND (valid_to IS NULL OR valid_to > ?1))
                ORDER BY valid_from, code, name, unit";
     let mut statement = conn.prepare(sql)?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([on.map(|day| day.to_string())])?;
     let mut count = 0;
     while let Some(row) = rows.next()? {
         let id = UnitId::from_bytes(row.get(0)?);
@@ -295,12 +299,14 @@ fn units(
     Ok(count)
 }
 
-fn audit_rows(conn: &Connection, sheet: &mut dyn Sheet) -> Result<u64, ExportError> {
-    let mut after = 0;
+/// In the order of the chain.
+fn audit_rows(conn: &Connection, wanted: &Search, sheet: &mut dyn Sheet) -> Result<u64, ExportError> {
+    let (mut after, mut count) = (0, 0);
     loop {
-        let page = audit::rows(conn, after, PAGE)?;
+        let page = audit::search_forward(conn, wanted, after, PAGE)?;
         for row in &page {
             after = row.position;
+            count += 1;
             sheet.row(&[
                 Cell::Number(row.position as i64),
                 Cell::Time(row.at_ms),
@@ -314,7 +320,7 @@ fn audit_rows(conn: &Connection, sheet: &mut dyn Sheet) -> Result<u64, ExportErr
             ])?;
         }
         if page.len() < PAGE {
-            return Ok(after);
+            return Ok(count);
         }
     }
 }

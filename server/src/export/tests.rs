@@ -2,8 +2,9 @@ use std::io::Read;
 
 use jiff::civil::date;
 
-use super::sheet::{Column, is_formula, visible};
+use super::sheet::{Column, is_formula};
 use super::*;
+use crate::visible::visible;
 
 const COLUMNS: [Column; 2] = [
     Column { key: "id", width: 10 },
@@ -130,12 +131,16 @@ fn every_column_and_fact_has_its_words_in_both_languages() {
         What::Records(Box::new(records)),
         What::Acknowledgements {
             permit: permit.clone(),
-            directive: None,
+            issue: None,
         },
         What::Units {
             known: BTreeSet::new(),
+            on: None,
         },
-        What::Audit(permit),
+        What::Audit {
+            permit,
+            wanted: Box::default(),
+        },
     ];
     for (what, locale) in kinds
         .iter()

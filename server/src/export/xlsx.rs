@@ -10,8 +10,9 @@ use jiff::civil::DateTime;
 use rust_xlsxwriter::{Color, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::ExportError;
-use super::sheet::{Cell, Column, Fact, Sheet, is_formula, local_time, visible};
+use super::sheet::{Cell, Column, Fact, Sheet, is_formula, local_time};
 use crate::i18n::{Locale, text};
+use crate::visible::visible;
 
 /// Longest text of a cell, in characters.
 const TEXT_MAX: usize = 32_000;

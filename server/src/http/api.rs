@@ -185,8 +185,8 @@ fn of_records() -> Vec<Route> {
         )
         .says(
             "`file` is `records`, `acknowledgements`, `units` or `audit` with one of the endings \
-                 `.csv`, `.xlsx`, `.ndjson`. The filter is that of the list of records; of the others \
-                 `unit` alone counts. Each export is audited.",
+                 `.csv`, `.xlsx`, `.ndjson`. Each takes the filter of its list or page, and refuses any \
+                 other. Each export is audited.",
         )
         .asks(READ)
         .fails(&[PersonalDenied, Busy, StorageFull]),

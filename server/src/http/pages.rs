@@ -11,6 +11,7 @@ mod complete;
 mod conflicts;
 mod directives;
 mod drafts;
+mod escape;
 mod form;
 mod frame;
 mod input;

@@ -35,32 +35,32 @@ use crate::units::eras::{self, View};
 pub(super) struct RecordsQuery {
     /// Only what is of this unit and of those below it.
     #[schema(value_type = Option<UnitId>)]
-    unit: Option<String>,
+    pub(super) unit: Option<String>,
     /// Under the units of their own date, or of today (without).
     #[schema(value_type = Option<View>)]
-    view: Option<String>,
+    pub(super) view: Option<String>,
     /// From this day on.
     #[schema(value_type = Option<Date>)]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// Up to and with this day.
     #[schema(value_type = Option<Date>)]
-    to: Option<String>,
+    pub(super) to: Option<String>,
     /// Only of this category: its code in the catalogue.
     #[schema(examples("dich_vu_cong"))]
-    category: Option<String>,
+    pub(super) category: Option<String>,
     /// Only with this outcome: its code in the catalogue.
     #[schema(examples("hoan_thanh"))]
-    outcome: Option<String>,
+    pub(super) outcome: Option<String>,
     /// Only those that were taken back, or only those that were not.
-    retracted: Option<bool>,
+    pub(super) retracted: Option<bool>,
     /// `personal`: with citizens' data, for who may read it.
     #[schema(value_type = Option<Include>)]
-    include: Option<String>,
+    pub(super) include: Option<String>,
     /// Words as Vietnamese type them; in a query they are looked for in what is clear alone.
     #[schema(examples("nguyen van a"))]
-    q: Option<String>,
+    pub(super) q: Option<String>,
     #[schema(value_type = Option<Cursor>)]
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
     #[schema(value_type = Option<Limit>)]
     pub(super) limit: Option<usize>,
 }
@@ -75,12 +75,6 @@ impl PartialSchema for Include {
 }
 
 impl ToSchema for Include {}
-
-impl RecordsQuery {
-    pub(super) fn unit(&self) -> Option<&str> {
-        self.unit.as_deref()
-    }
-}
 
 /// One record: an assistance.
 #[derive(Debug, Serialize, ToSchema)]

@@ -232,7 +232,8 @@ impl Drawn<'_> {
                 title: &title,
                 description: &description,
             };
-            let svg = charts::days(caption, &rows)?;
+            let [begins, ends] = [first, self.to].map(|day| day.strftime("%d/%m").to_string());
+            let svg = charts::days(caption, (&begins, &ends), &rows)?;
             let sums = rows
                 .iter()
                 .map(|(name, days)| (name.clone(), words.n(days.iter().sum::<u64>())));

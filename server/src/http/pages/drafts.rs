@@ -33,6 +33,8 @@ pub(super) use work::{start, work};
 struct ListPage {
     frame: Frame,
     drafts: Vec<Line>,
+    /// Whether the reader may begin one.
+    issues: bool,
 }
 
 /// One draft in the list.
@@ -95,6 +97,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, visitor: Visitor) -> Resul
         conflicts: draft.conflicts.len(),
     };
     let page = ListPage {
+        issues: directives::issues(&visitor),
         drafts: found.await?.into_iter().map(line).collect(),
         frame: visitor.frame("drafts-title", "/directives"),
     };

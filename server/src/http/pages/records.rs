@@ -9,14 +9,15 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::civil::Date;
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sync_core::ids::UnitId;
 
 use super::super::ApiError;
+use super::super::exports::attachment;
 use super::super::paging::{self, seal};
+use super::super::records::between;
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::pick::{Choice, choices};
@@ -24,7 +25,8 @@ use super::render;
 use crate::app::App;
 use crate::audit::{self, Act, Change};
 use crate::catalogue::Names;
-use crate::clock::midnight_ms;
+use crate::export::{self, Format, Records, What};
+use crate::policy::Personal;
 use crate::records::{self, Filter, RecordRow};
 use crate::search::{self, Blinder, Depth, Place, Words};
 
@@ -51,6 +53,9 @@ pub(super) struct RecordsQuery {
     q: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     cursor: String,
+    /// As which file what was found is wanted; nothing: as a page.
+    #[serde(default, skip_serializing, rename = "as")]
+    file: String,
 }
 
 #[derive(Template)]
@@ -68,6 +73,8 @@ struct RecordsPage {
     found_next: Option<String>,
     /// Whether words are looked for in citizens' data as well.
     personal: bool,
+    /// What is wrong with the words.
+    problem: Option<String>,
 }
 
 /// One record in a list.
@@ -106,7 +113,7 @@ pub(super) async fn page(
     let last = rows.last().filter(|_| more);
     let next = last.map(|row| query.after(&seal(&(row.occurred_at_ms, row.id))));
     let next = next.transpose()?;
-    list(&visitor, query, unit, rows, &labels, (next, None))
+    list(&visitor, query, unit, rows, &labels, (next, None), None)
 }
 
 /// `POST /records/search`
@@ -115,18 +122,46 @@ pub(super) async fn search(
     filled: Filled<RecordsQuery>,
 ) -> Result<Response, ApiError> {
     let (visitor, query, by) = (filled.visitor, filled.fields, filled.by);
-    let Ok(sought) = Words::of(&query.q) else {
-        return Ok(Redirect::to("/records").into_response());
-    };
     let (unit, words) = (query.unit()?, visitor.words);
+    if query.q.trim().is_empty() {
+        return Ok(Redirect::to(&format!("/records?{}", query.all()?)).into_response());
+    }
+    let Ok(sought) = Words::of(&query.q) else {
+        let labels = app
+            .store()
+            .read(move |conn| Names::load(conn, words.locale))
+            .await?;
+        let problem = words.count("search-words", search::WORDS);
+        return list(
+            &visitor,
+            query,
+            unit,
+            Vec::new(),
+            &labels,
+            (None, None),
+            Some(problem),
+        );
+    };
     let permit = visitor.records(unit)?;
     let after = (!query.cursor.is_empty()).then(|| Place::open(&query.cursor));
     let after = after
         .map(|after| after.ok_or_else(|| ApiError::parameter("cursor")))
         .transpose()?;
     let filter = query.filter_alone()?;
-    let (worker, personal, count) = (Arc::clone(&app), permit.personal(), sought.count());
     let caught_up = app.caught_up().await?;
+    if !query.file.is_empty() {
+        let format = Format::of_extension(&query.file).ok_or_else(|| ApiError::parameter("as"))?;
+        let what = What::Records(Box::new(Records {
+            permit,
+            filter,
+            past_of: None,
+            words: Some((sought, Personal::Read, caught_up)),
+            personal: Personal::Sealed,
+        }));
+        let made = export::export(&app, what, format, words.locale, by).await?;
+        return Ok(attachment(made));
+    }
+    let (worker, personal, count) = (Arc::clone(&app), permit.personal(), sought.count());
     let (mut found, labels) = app
         .store()
         .read(move |conn| {
@@ -146,7 +181,7 @@ pub(super) async fn search(
     }
     let next = found.last().filter(|_| more).map(|last| last.place.seal());
     let rows = found.into_iter().map(|found| found.row).collect();
-    list(&visitor, query, unit, rows, &labels, (None, next))
+    list(&visitor, query, unit, rows, &labels, (None, next), None)
 }
 
 fn list(
@@ -156,7 +191,12 @@ fn list(
     rows: Vec<RecordRow>,
     labels: &Names,
     (next, found_next): (Option<String>, Option<String>),
+    problem: Option<String>,
 ) -> Result<Response, ApiError> {
+    let status = match problem {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    };
     let page = RecordsPage {
         frame: visitor.frame("way-records", "/records"),
         units: choices(visitor.words, visitor.tree(), &visitor.all, unit),
@@ -166,9 +206,10 @@ fn list(
         next,
         found_next,
         personal: visitor.records(unit)?.personal(),
+        problem,
         query,
     };
-    render(&page, StatusCode::OK)
+    render(&page, status)
 }
 
 /// A row as it stands in a list.
@@ -211,20 +252,18 @@ impl RecordsQuery {
     /// Without a place in the list.
     fn filter_alone(&self) -> Result<Filter, ApiError> {
         let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let day = |text: &str, name| -> Result<Option<Date>, ApiError> {
-            let day = filled(text).map(|text| text.parse());
-            day.transpose().map_err(|_| ApiError::parameter(name))
-        };
-        let until = day(&self.to, "to")?.and_then(|day| day.tomorrow().ok());
+        let day = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let (from_ms, until_ms) = between(day(&self.from), day(&self.to))?;
         Ok(Filter {
-            from_ms: day(&self.from, "from")?.and_then(midnight_ms),
-            until_ms: until.and_then(midnight_ms),
+            from_ms,
+            until_ms,
             category: filled(&self.category),
             outcome: filled(&self.outcome),
             retracted: match self.retracted.as_str() {
                 "yes" => Some(true),
                 "no" => Some(false),
-                _ => None,
+                "" => None,
+                _ => return Err(ApiError::parameter("retracted")),
             },
             after: None,
             spans: None,
@@ -253,6 +292,11 @@ impl RecordsQuery {
         ];
         let filled = fields.into_iter().filter(|(_, value)| !value.is_empty());
         filled.map(|(name, value)| (name, value.as_str())).collect()
+    }
+
+    /// The same question, from the beginning and without words.
+    fn all(&self) -> Result<String, ApiError> {
+        self.after("")
     }
 
     /// The same question, after a row.

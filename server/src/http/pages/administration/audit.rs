@@ -58,6 +58,8 @@ struct AuditPage {
     head: String,
     /// There is no such username.
     unknown: Option<()>,
+    /// What an export of these rows is asked, if there are any.
+    export: Option<String>,
 }
 
 struct Line {
@@ -105,9 +107,9 @@ pub(super) async fn page(
             manages,
             ..Names::load(conn, &rows)?
         };
-        Ok::<_, rusqlite::Error>((rows, unknown, names, audit::head(conn)?))
+        Ok::<_, rusqlite::Error>((rows, account, unknown, names, audit::head(conn)?))
     });
-    let (mut rows, unknown, names, head) = found.await?;
+    let (mut rows, account, unknown, names, head) = found.await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows
@@ -115,6 +117,7 @@ pub(super) async fn page(
         .filter(|_| more)
         .map(|last| query.before(last.position));
     let words = visitor.words;
+    let export = (!rows.is_empty()).then(|| query.export(account));
     let page = AuditPage {
         frame: visitor.frame("way-audit", "/audit"),
         acts: acts(words),
@@ -122,6 +125,7 @@ pub(super) async fn page(
         next: next.transpose()?,
         head: head.to_string(),
         unknown: unknown.then_some(()),
+        export: export.transpose()?,
         query,
     };
     render(&page, StatusCode::OK)
@@ -217,6 +221,16 @@ impl AuditQuery {
             until_ms: until.and_then(midnight_ms),
             before: before.transpose()?,
         })
+    }
+
+    /// The same question, wherever the page stands, as an export takes it: there a person is an id.
+    fn export(&self, account: Option<AccountId>) -> Result<String, ApiError> {
+        let all = Self {
+            account: account.map(|id| id.to_string()).unwrap_or_default(),
+            before: String::new(),
+            ..self.clone()
+        };
+        serde_html_form::to_string(all).map_err(ApiError::internal)
     }
 
     /// The same question, about what is before a row.
