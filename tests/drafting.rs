@@ -1,13 +1,13 @@
 //! Stories of drafts at the pages: several people write one, nobody's words are lost, and it is issued once.
 
-use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use jiff::civil::date;
 use langso_server::policy::Role;
 use sync_core::edit::{DraftField, Edit, NewDraft};
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::record::{Asks, Urgency};
 
+use crate::harness::browser::{Form, between, form_of, html, leads_to, set, value};
 use crate::harness::office::{Answer, Credentials, Office};
 
 const UNITS: &str = "code,parent_code,level,name
@@ -17,9 +17,6 @@ const UNITS: &str = "code,parent_code,level,name
 15367.01,15367,hamlet,Thôn Một
 15379.01,15379,hamlet,Thôn Hai
 ";
-
-/// A form as a browser holds it: names and values.
-type Form = Vec<(String, String)>;
 
 struct Desk {
     office: Office,
@@ -45,28 +42,15 @@ impl Desk {
     }
 
     fn get(&self, path: &str, who: &Credentials) -> Answer {
-        let request = self
-            .office
-            .request("GET", path, who)
-            .header(header::ACCEPT, "text/html");
-        self.office.send(request.body(Body::empty()).unwrap())
+        self.office.page(path, who)
     }
 
     fn shown(&self, path: &str, who: &Credentials) -> String {
-        let answer = self.get(path, who);
-        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", html(&answer));
-        html(&answer)
+        self.office.shown(path, who)
     }
 
     fn send(&self, path: &str, who: &Credentials, form: &Form) -> Answer {
-        let request = self
-            .office
-            .request("POST", path, who)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "text/html")
-            .header("sec-fetch-site", "same-origin");
-        let body = serde_html_form::to_string(form).unwrap();
-        self.office.send(request.body(Body::from(body)).unwrap())
+        self.office.submit(path, who, form)
     }
 
     /// A draft with a title, begun by an official.
@@ -96,76 +80,6 @@ impl Desk {
             .read_blocking(|conn| conn.query_row(sql, [], |row| row.get(0)))
             .unwrap()
     }
-}
-
-fn html(answer: &Answer) -> String {
-    String::from_utf8(answer.bytes.clone()).unwrap()
-}
-
-fn leads_to(answer: &Answer) -> String {
-    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", html(answer));
-    answer.headers[header::LOCATION].to_str().unwrap().to_owned()
-}
-
-fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
-    text.split_once(begin)?.1.split_once(end).map(|(found, _)| found)
-}
-
-fn unescaped(text: &str) -> String {
-    text.replace("&#60;", "<")
-        .replace("&#62;", ">")
-        .replace("&#34;", "\"")
-        .replace("&#39;", "'")
-        .replace("&#38;", "&")
-}
-
-/// What a browser sends of the form in a page when no button with a name is pressed.
-fn form_of(page: &str) -> Form {
-    let page = between(page, r#"class="fields">"#, "</form>").unwrap_or_else(|| panic!("no form: {page}"));
-    let mut form = Form::new();
-    for part in page.split('<').skip(1) {
-        let Some(name) = between(part, r#"name=""#, "\"") else {
-            continue;
-        };
-        let said = || unescaped(between(part, r#"value=""#, "\"").unwrap_or_default());
-        if part.starts_with("textarea") {
-            let text = part.split_once('>').unwrap().1;
-            form.push((name.to_owned(), unescaped(text)));
-        } else if part.starts_with("select") {
-            let options = page
-                .split_once(part)
-                .unwrap()
-                .1
-                .split("</select>")
-                .next()
-                .unwrap();
-            let mut options = options.split("<option ").skip(1);
-            let first = options.clone().next().unwrap();
-            let chosen = options
-                .find(|option| option.contains(" selected"))
-                .unwrap_or(first);
-            form.push((
-                name.to_owned(),
-                between(chosen, r#"value=""#, "\"").unwrap().to_owned(),
-            ));
-        } else if part.starts_with("input") && (!part.contains("checkbox") || part.contains(" checked")) {
-            form.push((name.to_owned(), said()));
-        }
-    }
-    form
-}
-
-fn set(mut form: Form, fields: &[(&str, &str)]) -> Form {
-    for (name, value) in fields {
-        form.retain(|(other, _)| other != name);
-        form.push(((*name).to_owned(), (*value).to_owned()));
-    }
-    form
-}
-
-fn value<'a>(form: &'a Form, name: &str) -> &'a str {
-    let found = form.iter().find(|(other, _)| other == name);
-    found.map_or_else(|| panic!("no {name}: {form:?}"), |(_, value)| value)
 }
 
 #[test]

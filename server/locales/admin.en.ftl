@@ -138,7 +138,7 @@ codes-print = Print this page now (Ctrl+P): the codes are shown this once.
 sheet-title = Sheet of codes
 sheet-about = A code for every team that has no phone yet, on one sheet to print and cut.
 sheet-look = Show
-sheet-none = Every team here has a phone.
+sheet-none = Every team here has a phone. To replace somebody’s, open their account and make a new code.
 sheet-waiting = { $n ->
     [one] One team has no phone yet
    *[other] { $number } teams have no phone yet
@@ -157,6 +157,7 @@ file-drop = Drop it
 file-empty = Choose a file, or paste its text.
 file-not-utf8 = The file is not UTF-8. In the spreadsheet choose “Save as”, then “CSV UTF-8”.
 file-not-csv = This is not a CSV file with the columns { $columns }.
+file-too-long = The file is too long: at most { $number } MB. Split it into several.
 file-refused = Nothing was changed. These lines cannot be taken:
 file-line = Line { $number }
 file-lines = { $n ->

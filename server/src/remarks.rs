@@ -17,6 +17,8 @@ use crate::records::{FEW, Span, within, within_spans};
 pub struct Filter {
     /// About this record, answers among them.
     pub record: Option<RecordId>,
+    /// This one alone.
+    pub remark: Option<RecordId>,
     /// Only those that wait for an answer.
     pub open: bool,
     /// After this one in the list: when it was made, and which it is.
@@ -125,6 +127,10 @@ fn list_query(permit: &Permit<Read>, filter: &Filter, limit: usize) -> (String, 
         wheres.push_str(" AND r.about = ?");
         values.push(record.to_bytes().to_vec().into());
     }
+    if let Some(remark) = filter.remark {
+        wheres.push_str(" AND r.record = ?");
+        values.push(remark.to_bytes().to_vec().into());
+    }
     and_spans((unit, at), &mut wheres, &mut values, filter.spans.as_deref());
     if let Some((after, record)) = filter.after {
         wheres.push_str(&format!(" AND ({at}, {id}) < (?, ?)"));
@@ -217,6 +223,18 @@ pub fn find(conn: &Connection, remark: RecordId) -> rusqlite::Result<Option<(Uni
         .query_row([remark.to_bytes()], |row| {
             Ok((UnitId::from_bytes(row.get(0)?), RecordId::from_bytes(row.get(1)?)))
         })
+        .optional()
+}
+
+/// To which record something was said by a remark or an answer; `None` if there is no such one.
+///
+/// # Errors
+/// The store's.
+pub fn said_to(conn: &Connection, remark: RecordId) -> rusqlite::Result<Option<RecordId>> {
+    let sql = "SELECT about FROM remark WHERE record = ?";
+    let about = |row: &Row<'_>| row.get(0).map(RecordId::from_bytes);
+    conn.prepare_cached(sql)?
+        .query_row([remark.to_bytes()], about)
         .optional()
 }
 

@@ -30,7 +30,7 @@ use sync_core::forge::Forged;
 use sync_core::ids::{AccountId, DeviceId, DocumentId, RealmId, RecordId, UnitId};
 use sync_core::local_store::{ListQuery, MemoryStore};
 use sync_core::preflight::chunk_hash;
-use sync_core::protocol::{Batch, ED25519, Keys, Receipt, SyncRequest, VERSION, decode_response};
+use sync_core::protocol::{Batch, ED25519, Health, Keys, Receipt, SyncRequest, VERSION, decode_response};
 use sync_core::record::{Assistance, RemarkKind, Stage};
 use sync_core::replica::{Identity, Received, Replica};
 use sync_core::seal::SealedField;
@@ -182,9 +182,14 @@ impl Office {
     }
 
     pub fn account(&self, username: &str, role: Role, unit: UnitId) -> AccountId {
+        self.person(username, username, role, unit)
+    }
+
+    /// An account of somebody who is called something else.
+    pub fn person(&self, username: &str, name: &str, role: Role, unit: UnitId) -> AccountId {
         let account = Account {
             id: AccountId::from_parts(self.now_ms() as u64, random_bits()),
-            display_name: username.to_owned(),
+            display_name: name.to_owned(),
             password_hash: None,
         };
         let (id, username) = (account.id, username.to_owned());
@@ -345,6 +350,11 @@ impl OfficePhone {
         }
     }
 
+    /// A number that nobody has guessed, for the id of a record.
+    pub fn chance(&mut self) -> u128 {
+        self.rng.next_u64().into()
+    }
+
     /// Records one act of help, offline.
     pub fn log(&mut self, unit: UnitId, now_ms: i64) -> RecordId {
         let id = RecordId::from_parts(now_ms as u64, self.rng.next_u64().into());
@@ -442,11 +452,24 @@ impl OfficePhone {
 
     /// One exchange.
     pub fn exchange(&mut self, office: &Office) -> Result<Received, (StatusCode, String)> {
+        self.exchange_telling(office, None)
+    }
+
+    /// One exchange in which the phone tells how it is.
+    pub fn told(&mut self, office: &Office, health: Health) {
+        self.exchange_telling(office, Some(health)).unwrap();
+    }
+
+    fn exchange_telling(
+        &mut self,
+        office: &Office,
+        health: Option<Health>,
+    ) -> Result<Received, (StatusCode, String)> {
         let mut rng = StdRng::seed_from_u64(self.rng.next_u64());
         self.replica
             .acknowledge_arrivals(office.now_ms(), &mut rng)
             .unwrap();
-        let exchange = self.replica.next_request(office.now_ms(), None).unwrap();
+        let exchange = self.replica.next_request(office.now_ms(), health).unwrap();
         let mut request = office
             .request("POST", "/v1/sync", &self.credentials())
             .header(header::CONTENT_TYPE, "application/cbor");

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use sync_core::document::schema::Misfit;
 use sync_core::edit::EditError;
 use sync_core::protocol::BodyError;
+use sync_core::seal::SealError;
 use sync_core::signature::KeyError;
 
 use crate::accounts::AccountError;
@@ -218,7 +219,13 @@ impl From<ServerEditError> for ApiError {
                 EditError::Field { field, .. } | EditError::NotReady(field) => {
                     Self::new(Code::FieldInvalid).about(&field.to_string())
                 }
-                EditError::Record(_) | EditError::Seal(_) => Self::new(Code::RecordIncomplete),
+                EditError::Seal(SealError::TooLong { field, .. }) => {
+                    Self::new(Code::FieldInvalid).about(field.key())
+                }
+                EditError::Record(_)
+                | EditError::Seal(SealError::WrongKey | SealError::Damaged | SealError::Newer) => {
+                    Self::new(Code::RecordIncomplete)
+                }
                 EditError::NoSuchConflict => Self::new(Code::NoSuchConflict),
                 EditError::NoSuchRecord(_) | EditError::NoKey(_) => Self::not_found(),
                 EditError::RecordExists(_) | EditError::WrongClass => Self::internal(error),

@@ -128,6 +128,7 @@ pub(super) async fn list(
     let limit = limit(query.limit)?;
     let mut filter = Filter {
         record: query.record,
+        remark: None,
         open: query.open,
         after: after(query.cursor.as_deref())?,
         spans: None,

@@ -17,20 +17,15 @@ mod sheet;
 mod unit;
 mod units;
 
-use axum::http::StatusCode;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::civil::Date;
 
+use super::input::{filter_day, filter_id, readable_day};
 use super::words::Words;
-use super::{get, post};
+use super::{FILE_FORM_BYTES, get, post, status};
 use crate::clock::random;
 use crate::http::{ApiError, Route, Who};
 use account::changes;
-
-/// Longest file that comes in a form; what was looked at comes back escaped, up to three bytes for one.
-const FILE_FORM_BYTES: usize = 3 * 1024 * 1024;
-/// Years of a day that somebody may mean.
-const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
 
 /// Every page of administration.
 pub(super) fn routes() -> Vec<Route> {
@@ -82,29 +77,6 @@ fn day(words: Words, typed: &str) -> Result<Date, String> {
     }
 }
 
-/// The day that a filter in an address says, if it says one.
-///
-/// # Errors
-/// When it is none that anybody could mean.
-fn filter_day(name: &str, typed: &str) -> Result<Option<Date>, ApiError> {
-    let day = (!typed.is_empty()).then(|| readable_day(typed).ok_or_else(|| ApiError::parameter(name)));
-    day.transpose()
-}
-
-fn readable_day(typed: &str) -> Option<Date> {
-    let day: Date = typed.parse().ok()?;
-    YEARS.contains(&day.year()).then_some(day)
-}
-
-/// An id that a filter in an address says, if it says one.
-///
-/// # Errors
-/// When it is none.
-fn filter_id<T: std::str::FromStr>(name: &str, typed: &str) -> Result<Option<T>, ApiError> {
-    let id = (!typed.is_empty()).then(|| typed.parse().map_err(|_| ApiError::parameter(name)));
-    id.transpose()
-}
-
 /// What a form brings back so that sent twice it is done once.
 fn seed() -> String {
     BASE64URL_NOPAD.encode(&random::<16>())
@@ -118,12 +90,4 @@ fn seed_of(typed: &str) -> Result<[u8; 16], ApiError> {
     let bytes = BASE64URL_NOPAD.decode(typed.as_bytes()).ok();
     let seed = bytes.and_then(|bytes| bytes.try_into().ok());
     seed.ok_or_else(|| ApiError::parameter("seed"))
-}
-
-/// What a form that was refused is answered with.
-fn status(problem: Option<&String>) -> StatusCode {
-    match problem {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    }
 }

@@ -1,8 +1,12 @@
-//! How one value is entered: what a field of a form is, by the kind of value that it takes.
+//! How one value is entered: what a field of a form is, by the kind of value that it takes, and what it says.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
+use super::super::ApiError;
 use crate::clock::VIETNAM;
+
+/// Years of a day that somebody may mean.
+const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
 
 /// Something to pick.
 pub(super) struct Pick {
@@ -29,6 +33,30 @@ pub(super) enum Input {
 pub(super) fn instant(typed: &str) -> Option<i64> {
     let minute: DateTime = typed.parse().ok()?;
     Some(VIETNAM.to_timestamp(minute).ok()?.as_millisecond())
+}
+
+/// The day that a filter in an address says, if it says one.
+///
+/// # Errors
+/// When it is none that anybody could mean.
+pub(super) fn filter_day(name: &str, typed: &str) -> Result<Option<Date>, ApiError> {
+    let day = (!typed.is_empty()).then(|| readable_day(typed).ok_or_else(|| ApiError::parameter(name)));
+    day.transpose()
+}
+
+/// A day that somebody may mean.
+pub(super) fn readable_day(typed: &str) -> Option<Date> {
+    let day: Date = typed.parse().ok()?;
+    YEARS.contains(&day.year()).then_some(day)
+}
+
+/// An id that a filter in an address says, if it says one.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn filter_id<T: std::str::FromStr>(name: &str, typed: &str) -> Result<Option<T>, ApiError> {
+    let id = (!typed.is_empty()).then(|| typed.parse().map_err(|_| ApiError::parameter(name)));
+    id.transpose()
 }
 
 /// The minute of an instant as a browser reads it.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use rusqlite::Connection;
 use serde::Deserialize;
@@ -16,9 +15,9 @@ use super::super::ApiError;
 use super::conflicts::value_told;
 use super::frame::{Frame, Visitor};
 use super::records::{RecordLine, line};
-use super::remarks::{Remark, found, may_say};
-use super::render;
+use super::remarks::{Remark, Saying, found, may_say};
 use super::words::Words;
+use super::{render, status};
 use crate::app::App;
 use crate::catalogue::Names;
 use crate::devices;
@@ -56,8 +55,10 @@ struct RecordPage {
     unknown: Vec<String>,
     remarks: Vec<Remark>,
     steps: Vec<StepLine>,
+    /// Whether more was said than is shown.
+    more_remarks: bool,
     kinds: Vec<(&'static str, String)>,
-    fresh: String,
+    saying: Saying,
 }
 
 /// One change of the record.
@@ -77,7 +78,28 @@ pub(super) async fn page(
     query: Result<Query<RecordQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let (permit, words, worker) = (visitor.records(None)?, visitor.words, Arc::clone(&app));
+    shown(&app, &visitor, record, &query, Saying::nothing(&app)).await
+}
+
+/// The record, with what somebody wanted to say to it and why it was not said.
+pub(super) async fn refused(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    record: RecordId,
+    saying: Saying,
+) -> Result<Response, ApiError> {
+    shown(app, visitor, record, &RecordQuery::default(), saying).await
+}
+
+async fn shown(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    record: RecordId,
+    query: &RecordQuery,
+    saying: Saying,
+) -> Result<Response, ApiError> {
+    let (permit, words, worker) = (visitor.records(None)?, visitor.words, Arc::clone(app));
+    let with_personal = query.personal;
     let seen = app
         .store()
         .read(move |conn| {
@@ -87,7 +109,7 @@ pub(super) async fn page(
             let master = &worker.exchange.ingest.master;
             // The permit may hold for citizens' data here and not everywhere.
             let permit = permit.within(row.unit);
-            let clear = match query.personal {
+            let clear = match with_personal {
                 true => records::personal(conn, &permit, master, [&row])?,
                 false => Vec::new(),
             };
@@ -96,7 +118,7 @@ pub(super) async fn page(
             let steps = history::history(conn, &permit, master, record)?.unwrap_or_default();
             let steps = steps
                 .iter()
-                .map(|step| step_line(conn, words, &labels, step, query.personal));
+                .map(|step| step_line(conn, words, &labels, step, with_personal));
             let steps = steps.collect::<rusqlite::Result<Vec<_>>>()?;
             Ok::<_, ReplayError>(Some((row, clear, by, labels, may_ask, steps)))
         })
@@ -106,10 +128,12 @@ pub(super) async fn page(
         record: Some(record),
         ..Filter::default()
     };
-    let (_, remarks) = found(&app, &visitor, filter, REMARKS).await?;
+    let (_, mut remarks) = found(app, visitor, filter, REMARKS + 1).await?;
+    let more_remarks = remarks.len() > REMARKS;
+    remarks.truncate(REMARKS);
     let clear = clear.into_iter().flatten();
     let kinds = [RemarkKind::Verified, RemarkKind::Correct, RemarkKind::Question];
-    let may_say = may_say(&visitor);
+    let may_say = may_say(visitor);
     let page = RecordPage {
         frame: visitor.frame("record-title", "/records"),
         unit: row.unit.to_string(),
@@ -119,7 +143,7 @@ pub(super) async fn page(
         personal: clear
             .map(|(field, clear)| (words.code("field", field.key()), clear))
             .collect(),
-        can_ask: may_ask && !query.personal && !row.sealed.is_empty(),
+        can_ask: may_ask && !with_personal && !row.sealed.is_empty(),
         unknown: unknown(&row),
         remarks,
         steps,
@@ -128,10 +152,11 @@ pub(super) async fn page(
             .filter(|_| may_say)
             .map(|kind| (kind.code(), words.code("remark", kind.code())))
             .collect(),
-        fresh: app.fresh_record().to_string(),
-        line: line(row, &visitor, &labels),
+        more_remarks,
+        line: line(row, visitor, &labels),
+        saying,
     };
-    render(&page, StatusCode::OK)
+    render(&page, status(page.saying.problem.as_ref()))
 }
 
 fn step_line(

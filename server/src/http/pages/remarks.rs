@@ -9,30 +9,32 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use sync_core::edit::{Edit, EditKind, NewRemark};
+use sync_core::edit::{Edit, EditError, EditKind, NewRemark};
 use sync_core::ids::{Class, RecordId};
 use sync_core::record::RemarkKind;
+use sync_core::seal::{SealedField, normalise};
 
 use super::super::ApiError;
 use super::super::paging::{self, seal};
-use super::form::Filled;
+use super::form::{Filled, beside};
 use super::frame::{Frame, Visitor};
-use super::render;
+use super::{record, render};
 use crate::app::App;
 use crate::policy::Action;
 use crate::realm;
 use crate::records;
 use crate::remarks::{self, Filter, RemarkRow};
+use crate::replica::ServerEditError;
 
 /// Remarks on one page.
 const PAGE: usize = 50;
-/// Longest remark, as forms bound it.
-const CHARS: usize = 1000;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ListQuery {
     all: bool,
+    /// Of this record alone.
+    record: String,
     cursor: String,
 }
 
@@ -42,6 +44,8 @@ struct RemarksPage {
     frame: Frame,
     remarks: Vec<Remark>,
     all: bool,
+    /// Those of one record alone.
+    record: Option<RecordId>,
     next: Option<String>,
 }
 
@@ -57,8 +61,29 @@ pub(super) struct Remark {
     pub(super) words: Option<String>,
     pub(super) sealed: bool,
     pub(super) open: bool,
-    /// The id that an answer to it will have.
-    pub(super) answer: String,
+    /// What is being answered to it.
+    pub(super) answer: Saying,
+}
+
+/// What is being said: the fields of a form.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Saying {
+    /// The id that it will have.
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) words: String,
+    /// Why it was not said.
+    pub(super) problem: Option<String>,
+}
+
+impl Saying {
+    /// Nothing yet.
+    pub(super) fn nothing(app: &App) -> Self {
+        Self {
+            id: app.fresh_record().to_string(),
+            ..Self::default()
+        }
+    }
 }
 
 pub(super) async fn page(
@@ -67,8 +92,11 @@ pub(super) async fn page(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    let record = (!query.record.is_empty()).then(|| query.record.parse());
+    let record = record.transpose().map_err(|_| ApiError::parameter("record"))?;
     let filter = Filter {
         open: !query.all,
+        record,
         after: paging::after(Some(&query.cursor))?,
         ..Filter::default()
     };
@@ -81,6 +109,7 @@ pub(super) async fn page(
         next: last.map(|row| seal(&(row.at_ms, row.id))),
         remarks: remarks.into_iter().take(PAGE).collect(),
         all: query.all,
+        record,
     };
     render(&page, StatusCode::OK)
 }
@@ -117,7 +146,7 @@ pub(super) async fn found(
         sealed: row.sealed.is_some() && said.is_none(),
         words: said,
         open: row.open,
-        answer: app.fresh_record().to_string(),
+        answer: Saying::nothing(app),
     });
     let shown = shown.collect();
     Ok((rows, shown))
@@ -132,6 +161,18 @@ pub(super) struct Said {
     kind: String,
     #[serde(default)]
     words: String,
+}
+
+impl Said {
+    /// As it goes back into the form, with why it was not said.
+    fn refused(self, problem: String) -> Saying {
+        Saying {
+            id: self.id.to_string(),
+            kind: self.kind,
+            words: self.words,
+            problem: Some(problem),
+        }
+    }
 }
 
 /// `POST /records/{record}/remarks`
@@ -155,8 +196,10 @@ pub(super) async fn add(
         answers: None,
         words: words(&said.words),
     };
-    say(&app, &visitor, new).await?;
-    Ok(Redirect::to(&format!("/records/{record}?done=said")).into_response())
+    match say(&app, &visitor, new).await? {
+        None => Ok(Redirect::to(&format!("/records/{record}?done=said")).into_response()),
+        Some(problem) => record::refused(&app, &visitor, record, said.refused(problem)).await,
+    }
 }
 
 /// `POST /remarks/{remark}/answers`
@@ -178,32 +221,95 @@ pub(super) async fn answer(
         answers: Some(remark),
         words: words(&said.words),
     };
-    say(&app, &visitor, new).await?;
-    Ok(Redirect::to("/remarks?done=said").into_response())
+    match say(&app, &visitor, new).await? {
+        None => Ok(Redirect::to("/remarks?done=said").into_response()),
+        Some(problem) => answer_refused(&app, &visitor, remark, said.refused(problem)).await,
+    }
 }
 
-async fn say(app: &Arc<App>, visitor: &Visitor, new: NewRemark) -> Result<(), ApiError> {
+/// The remark that was to be answered, with the answer as it was typed.
+async fn answer_refused(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    remark: RecordId,
+    saying: Saying,
+) -> Result<Response, ApiError> {
     let filter = Filter {
-        record: Some(new.record),
+        remark: Some(remark),
         ..Filter::default()
     };
-    // Sent twice: it is there already.
-    let (rows, _) = found(app, visitor, filter, PAGE).await?;
-    if rows.iter().any(|row| row.id == new.id) {
-        return Ok(());
+    let (_, mut remarks) = found(app, visitor, filter, 1).await?;
+    for one in &mut remarks {
+        one.answer = saying.clone();
     }
-    Ok(app
-        .edit(visitor.reader.account, &Edit::Remark(Box::new(new)))
-        .await?)
+    let page = RemarksPage {
+        frame: visitor.frame("way-remarks", "/remarks"),
+        remarks,
+        all: false,
+        record: None,
+        next: None,
+    };
+    render(&page, StatusCode::UNPROCESSABLE_ENTITY)
 }
 
+/// Says it, once; gives what to say beside the form if it was not said.
+async fn say(app: &Arc<App>, visitor: &Visitor, new: NewRemark) -> Result<Option<String>, ApiError> {
+    let (id, record) = (new.id, new.record);
+    let over = new.words.as_deref().map_or(0, over);
+    if over > 0 {
+        return Ok(Some(visitor.words.count("remark-too-long", over)));
+    }
+    match app.store().read(move |conn| remarks::said_to(conn, id)).await? {
+        // Sent twice: it is there already.
+        Some(about) if about == record => return Ok(None),
+        Some(_) => return Err(ApiError::parameter("id")),
+        None => {}
+    }
+    match app
+        .edit(visitor.reader.account, &Edit::Remark(Box::new(new)))
+        .await
+    {
+        // Sent twice at once.
+        Ok(()) | Err(ServerEditError::Edit(EditError::RecordExists(_))) => Ok(None),
+        Err(error) => beside(visitor.words, error).map(Some),
+    }
+}
+
+/// What was typed, without what a browser adds; nothing, if nothing was.
 fn words(text: &str) -> Option<String> {
-    let text: String = text.replace("\r\n", "\n").trim().chars().take(CHARS).collect();
+    let text = text.replace("\r\n", "\n").trim().to_owned();
     (!text.is_empty()).then_some(text)
+}
+
+/// By how many letters a text is too long.
+fn over(text: &str) -> usize {
+    let text = normalise(text);
+    let mut bytes = 0;
+    let fits = text.chars().take_while(|letter| {
+        bytes += letter.len_utf8();
+        bytes <= SealedField::Note.max_bytes()
+    });
+    text.chars().count() - fits.count()
 }
 
 /// Whether somebody may say something to records.
 pub(super) fn may_say(visitor: &Visitor) -> bool {
     let action = Action::Edit(Class::Remarks, EditKind::Create);
     visitor.reader.permit(action, None).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_too_long_by_so_many_letters() {
+        assert_eq!(over(&"a".repeat(2000)), 0);
+        assert_eq!(over(&"a".repeat(2003)), 3);
+        assert_eq!(
+            over(&"e\u{302}\u{301}".repeat(667)),
+            1,
+            "666 of three bytes each fit"
+        );
+    }
 }

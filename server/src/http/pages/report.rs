@@ -16,6 +16,7 @@ use super::super::ApiError;
 use super::super::reports::permits;
 use super::complete;
 use super::frame::{Frame, Visitor};
+use super::input::readable_day;
 use super::pick::{Choice, choices};
 use super::render;
 use crate::aggregates::Sums;
@@ -102,9 +103,7 @@ pub(super) async fn page(
 fn first_of(text: &str, today: Date) -> Result<Date, ApiError> {
     match text {
         "" => Ok(today.first_of_month()),
-        text => format!("{text}-01")
-            .parse()
-            .map_err(|_| ApiError::parameter("month")),
+        text => readable_day(&format!("{text}-01")).ok_or_else(|| ApiError::parameter("month")),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::http::ApiError;
+use crate::http::pages::FILE_BYTES;
 use crate::http::pages::words::Words;
 use crate::lines::RowError;
 use crate::store::WriteError;
@@ -51,6 +52,10 @@ impl Upload {
         let text = text.trim_start_matches('\u{feff}');
         if text.trim().is_empty() {
             return Err(words.t("file-empty"));
+        }
+        // What was looked at comes back with two bytes for the end of each line.
+        if text.bytes().filter(|byte| *byte != b'\r').count() > FILE_BYTES {
+            return Err(words.count("file-too-long", FILE_BYTES / (1024 * 1024)));
         }
         if text.contains('\u{fffd}') {
             return Err(words.t("file-not-utf8"));
