@@ -41,6 +41,7 @@ mod limits;
 mod looking;
 mod offline;
 mod openapi;
+mod overview;
 mod pages;
 mod people;
 mod protocol_document;

@@ -1,6 +1,6 @@
 //! How complete numbers are: of which lowest units a phone was here, and since when.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sync_core::ids::UnitId;
 
@@ -45,9 +45,9 @@ impl LastSeen {
         )
     }
 
-    /// The units.
-    pub fn units(&self) -> BTreeSet<UnitId> {
-        self.0.iter().map(|(id, ..)| *id).collect()
+    /// Each unit with when a phone of its was here last, in the order of their codes.
+    pub fn each(&self) -> impl Iterator<Item = (UnitId, Option<i64>)> {
+        self.0.iter().map(|(id, _, at)| (*id, *at))
     }
 
     /// How complete what is known of them is, if it matters who was here since an instant.

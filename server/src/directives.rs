@@ -133,14 +133,24 @@ pub fn same_version(conn: &Connection, directive: &Directive) -> rusqlite::Resul
 /// # Errors
 /// The store's.
 pub fn ended_by(conn: &Connection, tree: &Tree, directive: &Directive) -> rusqlite::Result<Option<RecordId>> {
+    end_of(conn, tree, directive.id, directive.document.unit())
+}
+
+/// What ended the version of a record that a unit issued.
+fn end_of(
+    conn: &Connection,
+    tree: &Tree,
+    version: RecordId,
+    issuer: UnitId,
+) -> rusqlite::Result<Option<RecordId>> {
     let sql = "SELECT record, unit FROM directive WHERE relates_to = ? ORDER BY issued_at, record";
     let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([directive.id.to_bytes()], |row| {
+    let rows = statement.query_map([version.to_bytes()], |row| {
         Ok((RecordId::from_bytes(row.get(0)?), UnitId::from_bytes(row.get(1)?)))
     })?;
     for row in rows {
         let (record, unit) = row?;
-        if tree.answers_for(unit, directive.document.unit()) {
+        if tree.answers_for(unit, issuer) {
             return Ok(Some(record));
         }
     }
@@ -173,18 +183,65 @@ pub fn told(conn: &Connection, tree: &Tree, directive: Directive) -> rusqlite::R
     })
 }
 
-/// How many directives of the permit's units are in force.
+/// Whether a version is in force, as the units stand in a tree: it is no withdrawal, and nothing has ended it.
+fn is_in_force(conn: &Connection, tree: &Tree, directive: &Directive) -> rusqlite::Result<bool> {
+    let withdraws = directive
+        .relation
+        .is_some_and(|(kind, _)| kind == Relation::Withdraws);
+    Ok(!withdraws && ended_by(conn, tree, directive)?.is_none())
+}
+
+/// Directives of the permit's units that are in force as the units stand in a tree, newest first, at most `limit`, after one
+/// of them.
 ///
 /// # Errors
 /// The store's.
-pub fn in_force(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<u64> {
+pub fn list_in_force(
+    conn: &Connection,
+    tree: &Tree,
+    permit: &Permit<Read>,
+    mut after: Option<(i64, RecordId)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Directive>> {
+    let mut found = Vec::new();
+    loop {
+        let issued = list(conn, permit, None, after, limit)?;
+        let all = issued.len() < limit;
+        after = issued.last().map(|last| (last.issued_at_ms, last.id));
+        for directive in issued {
+            if is_in_force(conn, tree, &directive)? {
+                found.push(directive);
+            }
+            if found.len() == limit {
+                return Ok(found);
+            }
+        }
+        if all {
+            return Ok(found);
+        }
+    }
+}
+
+/// How many directives of the permit's units are in force, as the units stand in a tree.
+///
+/// # Errors
+/// The store's.
+pub fn in_force(conn: &Connection, tree: &Tree, permit: &Permit<Read>) -> rusqlite::Result<u64> {
     let (wheres, values) = within("unit", permit);
     let sql = format!(
-        "SELECT count(*) FROM directive d WHERE {wheres}
-           AND relation IS NOT 'withdraws' AND NOT EXISTS (SELECT 1 FROM directive e WHERE e.relates_to = d.record)"
+        "SELECT record, unit, EXISTS (SELECT 1 FROM directive e WHERE e.relates_to = d.record) FROM directive d
+         WHERE {wheres} AND relation IS NOT 'withdraws'"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    statement.query_row(params_from_iter(values), |row| row.get(0))
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let (record, unit) = (RecordId::from_bytes(row.get(0)?), UnitId::from_bytes(row.get(1)?));
+        // Few are related to at all.
+        let ended = row.get::<_, bool>(2)? && end_of(conn, tree, record, unit)?.is_some();
+        count += u64::from(!ended);
+    }
+    Ok(count)
 }
 
 /// What was issued from a draft.

@@ -45,6 +45,7 @@ pub(super) fn rows() -> Vec<Row> {
             Form("csrf={csrf}&do=save&title=X"),
             [401, 403, 409, 404, 404, 404, 404, 403, 401],
         ),
+        get("/hamlets", OVERSEER),
         get("/language?to=en&back=%2F", [303; 9]),
         Row {
             sends: Listens,

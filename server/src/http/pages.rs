@@ -14,6 +14,7 @@ mod drafts;
 mod escape;
 mod form;
 mod frame;
+mod hamlets;
 mod input;
 mod issue;
 mod live;
@@ -66,6 +67,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/drafts", Overseer, drafts::start),
         get("/drafts/{draft}", Overseer, drafts::page),
         post("/drafts/{draft}", Overseer, drafts::work),
+        get("/hamlets", Overseer, hamlets::page),
         get("/language", Anybody, login::language),
         get("/live", Overseer, live::listen),
         get("/login", Anybody, login::form),

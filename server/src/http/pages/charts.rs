@@ -18,6 +18,7 @@ use sync_core::ids::{Class, UnitId};
 use super::super::ApiError;
 use super::complete;
 use super::frame::{Frame, Visitor};
+use super::input::filter_day;
 use super::pick::{Choice, choices};
 use super::render;
 use super::words::Words;
@@ -29,7 +30,7 @@ use crate::clock::midnight_ms;
 use crate::directives;
 use crate::policy::{Action, Permit, Read};
 use crate::realm::RealmError;
-use crate::records;
+use crate::records::{self, PhoneRow};
 
 /// Most days in one picture.
 const DAYS_MAX: i32 = 366;
@@ -48,6 +49,8 @@ pub(super) struct Figure {
     pub(super) of: String,
     pub(super) counted: String,
     pub(super) rows: Vec<(String, String)>,
+    /// How complete they are, in a sentence.
+    pub(super) complete: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,7 +67,6 @@ struct ChartsPage {
     frame: Frame,
     query: ChartsQuery,
     units: Vec<Choice>,
-    complete: String,
     figures: Vec<Figure>,
     pace: Vec<Figure>,
     grids: Vec<Figure>,
@@ -104,21 +106,24 @@ pub(super) async fn page(
             Ok::<_, RealmError>((numbers, records::phones(conn, &phones, today)?, pace))
         })
         .await?;
+    let seen = complete::last_seen(&visitor, &permit, &phones);
     let drawn = Drawn {
         visitor: &visitor,
         permit: &permit,
         numbers: &numbers,
+        phones: &phones,
+        complete: complete::up_to(words, &seen, to),
         from,
         to,
     };
-    let seen = complete::last_seen(&visitor, &permit, &phones);
     let page = ChartsPage {
         frame: visitor.frame("way-charts", "/charts"),
         units: choices(words, visitor.tree(), &visitor.all, unit),
         query,
-        complete: complete::today(words, &seen),
         figures: drawn.figures().map_err(ApiError::internal)?,
-        pace: pace::figures(&visitor, &pace).map_err(ApiError::internal)?,
+        // What was answered meanwhile counts: these are of today, whenever the directives were issued.
+        pace: pace::figures(&visitor, &pace, &complete::up_to(words, &seen, today))
+            .map_err(ApiError::internal)?,
         grids: drawn.grids().map_err(ApiError::internal)?,
     };
     render(&page, StatusCode::OK)
@@ -126,12 +131,8 @@ pub(super) async fn page(
 
 /// The days that are asked for: the last thirty without a wish, a year at most.
 fn between(query: &ChartsQuery, today: Date) -> Result<(Date, Date), ApiError> {
-    let day = |text: &str, name, without: Date| match text {
-        "" => Ok(without),
-        text => text.parse().map_err(|_| ApiError::parameter(name)),
-    };
-    let to = day(&query.to, "to", today)?;
-    let from = day(&query.from, "from", to.saturating_sub((DAYS - 1).days()))?;
+    let to = filter_day("to", &query.to)?.unwrap_or(today);
+    let from = filter_day("from", &query.from)?.unwrap_or(to.saturating_sub((DAYS - 1).days()));
     let length = (to - from).get_days();
     if (0..DAYS_MAX).contains(&length) {
         Ok((from, to))
@@ -153,6 +154,9 @@ struct Drawn<'a> {
     visitor: &'a Visitor,
     permit: &'a Permit<Read>,
     numbers: &'a Numbers,
+    phones: &'a [PhoneRow],
+    /// How complete the numbers of all hamlets are.
+    complete: String,
     from: Date,
     to: Date,
 }
@@ -168,10 +172,10 @@ impl Drawn<'_> {
         let stars = (1..=5_u32).rev().zip(stars.stars.into_iter().rev());
         let stars = stars.map(|(star, n)| (words.count("stars", star), n));
         Ok(vec![
-            trend(words, self.to, days, &self.numbers.by_day)?,
-            kinds(words, "chart-category", categories.collect())?,
-            kinds(words, "chart-commune", self.above())?,
-            kinds(words, "chart-satisfaction", stars.collect())?,
+            trend(words, self.to, days, &self.numbers.by_day, &self.complete)?,
+            kinds(words, "chart-category", categories.collect(), &self.complete)?,
+            kinds(words, "chart-commune", self.above(), &self.complete)?,
+            kinds(words, "chart-satisfaction", stars.collect(), &self.complete)?,
         ])
     }
 
@@ -246,11 +250,20 @@ impl Drawn<'_> {
                     title,
                     description,
                     svg,
+                    complete: self.complete_of(&leaves),
                 },
             ));
         }
         grids.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(grids.into_iter().map(|(_, figure)| figure).collect())
+    }
+}
+
+impl Drawn<'_> {
+    /// How complete the numbers of some hamlets are.
+    fn complete_of(&self, hamlets: &[UnitId]) -> String {
+        let seen = complete::last_seen_of(self.visitor, hamlets, self.phones);
+        complete::up_to(self.visitor.words, &seen, self.to)
     }
 }
 
@@ -263,6 +276,7 @@ pub(super) fn trend(
     last: Date,
     days: i32,
     sums: &[(Date, Sums)],
+    complete: &str,
 ) -> Result<Figure, ChartError> {
     let found: BTreeMap<Date, u64> = sums.iter().map(|(day, sums)| (*day, sums.records)).collect();
     let first = last.saturating_sub((days - 1).days());
@@ -276,13 +290,25 @@ pub(super) fn trend(
         .map(|(day, n)| (day.strftime("%d/%m").to_string(), *n))
         .collect();
     let rows = all.iter().rev().map(|(day, n)| (words.day(*day), words.n(*n)));
-    figure(words, "chart-trend", rows.collect(), &values, charts::columns)
+    let trend = figure(words, "chart-trend", rows.collect(), &values, charts::columns)?;
+    Ok(trend.complete(complete))
 }
 
 /// Records by kind.
-fn kinds(words: Words, key: &str, values: Vec<(String, u64)>) -> Result<Figure, ChartError> {
+fn kinds(words: Words, key: &str, values: Vec<(String, u64)>, complete: &str) -> Result<Figure, ChartError> {
     let rows = values.iter().map(|(name, n)| (name.clone(), words.n(*n)));
-    figure(words, key, rows.collect(), &values, charts::bars)
+    let kinds = figure(words, key, rows.collect(), &values, charts::bars)?;
+    Ok(kinds.complete(complete))
+}
+
+impl Figure {
+    /// With how complete its numbers are.
+    fn complete(self, complete: &str) -> Self {
+        Self {
+            complete: complete.to_owned(),
+            ..self
+        }
+    }
 }
 
 fn figure(
@@ -314,5 +340,6 @@ fn figure(
         description,
         svg,
         rows,
+        complete: String::new(),
     })
 }

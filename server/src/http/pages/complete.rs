@@ -1,28 +1,32 @@
 //! How complete the numbers of a page are, in a sentence.
 
+use jiff::civil::Date;
+use sync_core::ids::UnitId;
+
 use super::frame::Visitor;
 use super::words::Words;
+use crate::clock::midnight_ms;
 use crate::completeness::{Complete, LastSeen};
 use crate::policy::{Permit, Read};
 use crate::records::PhoneRow;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
-/// A hamlet of which no phone was here for so long is silent.
-const SILENT_MS: i64 = 7 * DAY_MS;
 
 /// Of the lowest units of a permit.
 pub(super) fn last_seen(visitor: &Visitor, permit: &Permit<Read>, phones: &[PhoneRow]) -> LastSeen {
     LastSeen::of(visitor.tree(), |leaf| permit.units().contains(&leaf.id), phones)
 }
 
-/// Within the last day.
-pub(super) fn today(words: Words, seen: &LastSeen) -> String {
-    told(words, &seen.since(words.now_ms - DAY_MS))
+/// Of these units alone.
+pub(super) fn last_seen_of(visitor: &Visitor, units: &[UnitId], phones: &[PhoneRow]) -> LastSeen {
+    LastSeen::of(visitor.tree(), |leaf| units.contains(&leaf.id), phones)
 }
 
-/// How many hamlets had no phone here within a week.
-pub(super) fn silent(words: Words, seen: &LastSeen) -> usize {
-    seen.since(words.now_ms - SILENT_MS).missing.len()
+/// How complete the days up to one are: who was here since it ended – or within the last day, while it goes on.
+pub(super) fn up_to(words: Words, seen: &LastSeen, last: Date) -> String {
+    let ended = last.tomorrow().ok().filter(|next| *next <= words.today());
+    let since_ms = ended.and_then(midnight_ms).unwrap_or(words.now_ms - DAY_MS);
+    told(words, &seen.since(since_ms))
 }
 
 /// In a sentence.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -32,6 +33,8 @@ const PAGE: usize = 20;
 struct ListPage {
     frame: Frame,
     directives: Vec<Line>,
+    /// Only those in force.
+    in_force: bool,
     next: Option<String>,
     /// Whether the reader may issue one.
     issues: bool,
@@ -106,17 +109,25 @@ struct Call {
     silent: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct ListQuery {
-    #[serde(default)]
+    /// `in_force`: only those; all of them without.
+    state: String,
     cursor: String,
 }
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Query(query): Query<ListQuery>,
+    query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    let in_force = match query.state.as_str() {
+        "" => false,
+        "in_force" => true,
+        _ => return Err(ApiError::parameter("state")),
+    };
     let boards = visitor.reader.permit(Action::Hold(Class::Board), None)?;
     let acks = visitor.reader.permit(Action::Hold(Class::Acks), None)?;
     let after = paging::after(Some(&query.cursor))?;
@@ -128,9 +139,12 @@ pub(super) async fn list(
         .read(move |conn| {
             let drafts = writes.map(|permit| directives::count_drafts(conn, &permit));
             let drafts = drafts.transpose()?;
-            let found = directives::list(conn, &boards, None, after, PAGE + 1)?.into_iter();
+            let found = match in_force {
+                true => directives::list_in_force(conn, &authority.tree, &boards, after, PAGE + 1)?,
+                false => directives::list(conn, &boards, None, after, PAGE + 1)?,
+            };
             let mut boards = Boards::new(conn, &acks, &authority.tree)?;
-            let told = found.map(|directive| {
+            let told = found.into_iter().map(|directive| {
                 let board = boards.board(&directive)?;
                 let told = directives::told(conn, &authority.tree, directive)?;
                 let doubled = !told.same_number.is_empty() || !told.same_version.is_empty();
@@ -152,6 +166,7 @@ pub(super) async fn list(
     let issues = issues(&visitor);
     let page = ListPage {
         directives: lines.collect(),
+        in_force,
         next,
         issues,
         drafts: drafts.filter(|drafts| issues || *drafts > 0),

@@ -1,6 +1,6 @@
 //! `GET /`: how the units below are doing, each number a way to the list behind it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -16,6 +16,7 @@ use super::super::ApiError;
 use super::charts::{Figure, trend};
 use super::complete;
 use super::frame::{Frame, Visitor};
+use super::hamlets::{Stands, active_days, hamlets};
 use super::render;
 use crate::aggregates::{self, Days, Sums};
 use crate::app::App;
@@ -25,6 +26,7 @@ use crate::policy::{Action, Permit, Read};
 use crate::quarantine;
 use crate::records::{self, PhoneRow};
 use crate::remarks;
+use crate::tree::Tree;
 
 /// Days in the picture.
 const TREND_DAYS: i32 = 30;
@@ -47,6 +49,8 @@ struct OverviewPage {
     /// What waits for a decision, for who may decide.
     quarantine: Option<u64>,
     trend: Figure,
+    /// The days of the groups.
+    month: (Date, Date),
     groups: Vec<Group>,
 }
 
@@ -67,6 +71,7 @@ impl Period {
 
 /// A unit with its units, each with its sums of the month.
 struct Group {
+    unit: UnitId,
     name: String,
     sums: Sums,
     conflicts: u64,
@@ -98,16 +103,15 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Resul
         judge: visitor.reader.permit(Action::Judge, None).ok(),
         phones: visitor.all.clone(),
     };
+    let authority = Arc::clone(&visitor.reader.authority);
     let answers = app
         .store()
-        .read(move |conn| ask(conn, &permits, &spans, today))
+        .read(move |conn| ask(conn, &permits, &authority.tree, &spans, today))
         .await?;
     let seen = complete::last_seen(&visitor, &visitor.all, &answers.phones);
-    let hamlets = seen.units();
-    let recorded = answers.active.iter().filter(|(_, sums)| sums.records > 0);
-    let active: BTreeSet<UnitId> = recorded
-        .filter_map(|(unit, _)| visitor.tree().heir(*unit))
-        .collect();
+    let hamlets = hamlets(visitor.tree(), &seen, &answers.active, words.now_ms);
+    let complete = complete::up_to(words, &seen, today);
+    let standing = |how| hamlets.iter().filter(|hamlet| hamlet.stands(how)).count();
     let labels = ["period-today", "period-week", "period-month"].into_iter();
     let named = labels.zip(spans).zip(&answers.periods);
     let page = OverviewPage {
@@ -121,14 +125,15 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Resul
             })
             .collect(),
         hamlets: hamlets.len(),
-        active: active.intersection(&hamlets).count(),
-        silent: complete::silent(words, &seen),
-        complete: complete::today(words, &seen),
+        active: standing(Stands::Active),
+        silent: standing(Stands::Silent),
         directives: answers.directives,
         remarks: answers.remarks,
         conflicts: answers.conflicts.values().sum(),
         quarantine: answers.quarantine,
-        trend: trend(words, today, TREND_DAYS, &answers.days).map_err(ApiError::internal)?,
+        trend: trend(words, today, TREND_DAYS, &answers.days, &complete).map_err(ApiError::internal)?,
+        complete,
+        month: (today.first_of_month(), today),
         groups: groups(&visitor, &answers),
     };
     render(&page, StatusCode::OK)
@@ -152,17 +157,19 @@ fn periods(today: Date) -> [(Date, Date); 3] {
 fn ask(
     conn: &Connection,
     permits: &Permits,
+    tree: &Tree,
     spans: &[(Date, Date)],
     today: Date,
 ) -> rusqlite::Result<Answers> {
     let total =
         |(from, to): &(Date, Date)| aggregates::total(conn, &permits.records, &Days::through(*from, *to));
-    let back = |days: i32| Days::through(today.saturating_sub((days - 1).days()), today);
+    let trend_from = today.saturating_sub((TREND_DAYS - 1).days());
+    let (active_from, active_to) = active_days(today);
     let judge = permits.judge.as_ref();
     Ok(Answers {
         periods: spans.iter().map(total).collect::<rusqlite::Result<_>>()?,
-        days: aggregates::by_day(conn, &permits.records, &back(TREND_DAYS))?,
-        active: aggregates::by_unit(conn, &permits.records, &back(7))?,
+        days: aggregates::by_day(conn, &permits.records, &Days::through(trend_from, today))?,
+        active: aggregates::by_unit(conn, &permits.records, &Days::through(active_from, active_to))?,
         month: aggregates::by_unit(
             conn,
             &permits.records,
@@ -173,7 +180,7 @@ fn ask(
         remarks: remarks::open_by_unit(conn, &permits.remarks, None)?
             .into_values()
             .sum(),
-        directives: directives::in_force(conn, &permits.boards)?,
+        directives: directives::in_force(conn, tree, &permits.boards)?,
         quarantine: judge
             .map(|permit| quarantine::waiting(conn, permit))
             .transpose()?,
@@ -187,6 +194,10 @@ fn groups(visitor: &Visitor, answers: &Answers) -> Vec<Group> {
     let mut month: BTreeMap<UnitId, Sums> = BTreeMap::new();
     for (unit, sums) in &answers.month {
         *month.entry(tree.heir(*unit).unwrap_or(*unit)).or_default() += *sums;
+    }
+    let mut conflicts: BTreeMap<UnitId, u64> = BTreeMap::new();
+    for (unit, n) in &answers.conflicts {
+        *conflicts.entry(tree.heir(*unit).unwrap_or(*unit)).or_default() += n;
     }
     let of = |id: &UnitId| month.get(id).copied().unwrap_or_default();
     let mut groups = Vec::new();
@@ -203,9 +214,10 @@ fn groups(visitor: &Visitor, answers: &Answers) -> Vec<Group> {
             .map(|id| (*id, visitor.words.unit(tree, *id), of(id)));
         let own = || leaves.iter().chain([&unit.id]);
         let group = Group {
+            unit: unit.id,
             name: unit.name.clone(),
             sums: own().map(of).sum(),
-            conflicts: own().filter_map(|id| answers.conflicts.get(id)).sum(),
+            conflicts: own().filter_map(|id| conflicts.get(id)).sum(),
             members: members.collect(),
         };
         groups.push((unit.code.clone(), group));

@@ -17,13 +17,14 @@ const DAY_MS: f64 = 24.0 * 3_600_000.0;
 ///
 /// # Errors
 /// [`ChartError`].
-pub(super) fn figures(visitor: &Visitor, pace: &Pace) -> Result<Vec<Figure>, ChartError> {
+pub(super) fn figures(visitor: &Visitor, pace: &Pace, complete: &str) -> Result<Vec<Figure>, ChartError> {
     if pace.answers.is_empty() {
         return Ok(Vec::new());
     }
     let mut figures = vec![shares(visitor, pace)?];
     figures.extend(overdue(visitor, pace)?);
-    Ok(figures)
+    let complete = figures.into_iter().map(|figure| figure.complete(complete));
+    Ok(complete.collect())
 }
 
 /// How many of a hundred had done what is asked after so many days.
@@ -70,6 +71,7 @@ fn shares(visitor: &Visitor, pace: &Pace) -> Result<Figure, ChartError> {
         rows: rows.chain(rest).collect(),
         title,
         description,
+        complete: String::new(),
     })
 }
 
@@ -117,6 +119,7 @@ fn overdue(visitor: &Visitor, pace: &Pace) -> Result<Option<Figure>, ChartError>
             .collect(),
         title,
         description,
+        complete: String::new(),
     }))
 }
 
