@@ -237,11 +237,14 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The language that somebody chose on a page, or else the browser's.
+/// The language that somebody chose on a page; without a choice a person at a browser reads Vietnamese, whatever their PC was
+/// set up in, and a program gets the one that it asks for.
 pub(super) fn language_of(headers: &HeaderMap) -> Locale {
-    let accepted = headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    let chosen = cookie(headers, LANGUAGE).and_then(Locale::of_tag);
-    chosen.unwrap_or_else(|| Locale::accepted(accepted))
+    let told = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let asks_for_pages = told(header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"));
+    match cookie(headers, LANGUAGE).and_then(Locale::of_tag) {
+        Some(chosen) => chosen,
+        None if asks_for_pages || cookie(headers, COOKIE).is_some() => Locale::Vi,
+        None => Locale::accepted(told(header::ACCEPT_LANGUAGE)),
+    }
 }
