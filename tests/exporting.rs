@@ -6,7 +6,10 @@ use axum::http::header;
 use calamine::{Reader, Xlsx, open_workbook_from_rs};
 use jiff::civil::date;
 use langso_server::policy::Role;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use serde_json::{Value, json};
+use sync_core::record::Stage;
 
 use crate::harness::office::{Answer, Credentials, Office};
 
@@ -125,20 +128,25 @@ fn units_acknowledgements_and_the_audit_leave_to_who_may_read_them() {
     let units = lines(&office.get("/v1/exports/units.ndjson", &official));
     assert_eq!(units.len(), 4, "the own commune, what is in it and above it");
     assert_eq!(
-        office
-            .get("/v1/exports/acknowledgements.xlsx", &official)
-            .status
-            .as_u16(),
-        200
-    );
-    assert_eq!(
         office.get("/v1/exports/audit.csv", &official).status.as_u16(),
         404
     );
     let auditor = office.account("auditor", Role::Auditor, office.unit("393"));
     let auditor = office.log_in(auditor);
     let audit = lines(&office.get("/v1/exports/audit.ndjson", &auditor));
-    assert_eq!(audit[0]["position"], 1);
+    let rows = audit.split_last().unwrap().1;
+    let positions: Vec<i64> = rows.iter().map(|row| row["position"].as_i64().unwrap()).collect();
+    let stored =
+        office.count("SELECT max(position) FROM audit WHERE act <> 'exported' OR subject <> 'audit'");
+    assert_eq!(
+        positions,
+        (1..=stored).collect::<Vec<_>>(),
+        "every row, in order, to the last one before it"
+    );
+    let exported = rows.iter().filter(|row| row["act"] == "exported");
+    let told: Vec<(&Value, &Value)> = exported.map(|row| (&row["subject"], &row["after"])).collect();
+    assert_eq!(told[0].0, "units");
+    assert!(told[0].1.to_string().contains("rows"), "{:?}", told[0]);
     for bad in [
         "records.pdf",
         "secrets.csv",
@@ -190,4 +198,56 @@ fn what_is_imported_like_a_formula_leaves_as_text() {
         formulas += workbook.worksheet_formula(&sheet).unwrap().used_cells().count();
     }
     assert_eq!((texts, formulas), (1, 0));
+}
+
+#[test]
+fn what_was_said_about_directives_leaves_with_who_said_it_and_when() {
+    let (office, leader) = district();
+    let [district, hamlet] = ["393", "15367.01"].map(|code| office.unit(code));
+    let body = json!({
+        "unit": district, "number": "7/UBND", "title": "Ra quân", "urgency": "normal", "signer": "Chủ tịch",
+        "targets": [{ "unit": district }], "asks": "report",
+    });
+    let issued = office.post("/v1/directives", &leader, &body).json();
+    let directive = issued["id"].as_str().unwrap().parse().unwrap();
+    let member = office.person("lan", "Nguyễn Thị Lan", Role::Member, hamlet);
+    let mut phone = office.phone(member);
+    phone.sync(&office);
+    office.pass(3_600_000);
+    let mut rng = StdRng::seed_from_u64(1);
+    let (note, now_ms) = (Some("=Chưa có máy".to_owned()), office.now_ms());
+    phone
+        .replica
+        .acknowledge(directive, hamlet, Stage::Cannot, note, now_ms, &mut rng)
+        .unwrap();
+    phone.sync(&office);
+
+    let told = lines(&office.get("/v1/exports/acknowledgements.ndjson", &leader));
+    let (about, rows) = told.split_last().unwrap();
+    assert_eq!(about["export"]["rows"], rows.len());
+    let cannot = rows.iter().find(|row| row["stage"] == "cannot").unwrap();
+    assert_eq!(cannot["unit"], hamlet.to_string());
+    assert_eq!(cannot["note"], "=Chưa có máy");
+    assert!(rows.iter().any(|row| row["stage"] == "received"), "{rows:?}");
+    let csv = office.get("/v1/exports/acknowledgements.csv", &leader);
+    let csv = String::from_utf8(csv.bytes).unwrap();
+    let line = csv.lines().find(|line| line.contains("Chưa có máy")).unwrap();
+    for said in [
+        "7/UBND",
+        "Thôn Bái Xuân",
+        "Nguyễn Thị Lan",
+        "Không làm được",
+        "2025-03-03 09:00:00",
+        "'=Chưa",
+    ] {
+        assert!(line.contains(said), "{said}: {line}");
+    }
+    let sheet = office.get("/v1/exports/acknowledgements.xlsx", &leader);
+    let mut book: Xlsx<_> = open_workbook_from_rs(Cursor::new(sheet.bytes)).unwrap();
+    let (_, range) = book.worksheets().remove(0);
+    assert_eq!(range.height(), rows.len() + 1, "a row for each, and the heading");
+    // Who has another commune sees nothing of it.
+    let other = office.log_in(office.account("khac", Role::Official, office.unit("15379")));
+    let told = lines(&office.get("/v1/exports/acknowledgements.ndjson", &other));
+    assert_eq!(told[0]["export"]["rows"], 0);
 }

@@ -46,6 +46,7 @@ mod pages;
 mod people;
 mod protocol_document;
 mod quarantine;
+mod reading;
 mod refusals;
 mod reports;
 mod restore;
