@@ -108,9 +108,10 @@ impl From<ReplicaError<SqliteStoreError>> for VaultError {
         match error {
             ReplicaError::Store(error) => error.into(),
             ReplicaError::Edit(error) => error.into(),
-            ReplicaError::NotPermitted(_) | ReplicaError::NoHome | ReplicaError::ManyHomes => {
-                VaultError::NotAllowed { code }
-            }
+            ReplicaError::NotPermitted(_)
+            | ReplicaError::NoHome
+            | ReplicaError::ManyHomes
+            | ReplicaError::ChangedMeanwhile => VaultError::NotAllowed { code },
             ReplicaError::Damaged(_) => VaultError::Damaged { code },
             ReplicaError::Body(_) | ReplicaError::Answer(_) => VaultError::other("answer_unreadable"),
             ReplicaError::Clock | ReplicaError::Late => VaultError::Other { code },

@@ -34,6 +34,8 @@ pub struct Status {
     pub oldest_pending_ms: Option<i64>,
     /// Changes that the server did not merge; it keeps them, and an official decides.
     pub refused: u32,
+    /// When the last receipt came for something that was made here, by the server's clock.
+    pub last_receipt_ms: Option<i64>,
     /// When the last complete exchange ended, by the server's clock.
     pub last_sync_ms: Option<i64>,
     /// Whether everything that this phone may see has arrived.
@@ -59,6 +61,7 @@ impl Status {
             pending: count(of.replica.unsent),
             oldest_pending_ms: of.replica.oldest_unsent_ms,
             refused: count(of.replica.refused),
+            last_receipt_ms: of.replica.last_receipt_ms,
             last_sync_ms: of.replica.last_sync_ms,
             complete: of.replica.complete,
             vault_bytes,

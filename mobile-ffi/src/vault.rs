@@ -243,3 +243,20 @@ fn system_clock() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(all(test, feature = "sqlcipher"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_panics_is_an_error_and_closes_the_vault() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault").to_str().unwrap().to_owned();
+        let vault = Vault::create(path.clone(), vec![7; 32]).unwrap();
+        let panicked = vault.with::<()>(|_| panic!("a bug of ours"));
+        assert_eq!(panicked.unwrap_err(), VaultError::other("internal"));
+        assert_eq!(vault.status().unwrap_err(), VaultError::other("vault_closed"));
+        // What is on disk is whole.
+        Vault::open(path, vec![7; 32]).unwrap();
+    }
+}

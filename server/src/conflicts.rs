@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use sync_core::document::schema::{Rule, Schema};
 use sync_core::edit::{AssistanceField, Edit, EditError, Otherwise};
-use sync_core::ids::{AccountId, Class, DocumentId, RecordId, UnitId};
-use sync_core::record::{ConflictValue, RetractReason, Scalar};
-use sync_core::seal::SealedField;
+use sync_core::ids::{AccountId, DocumentId, RecordId, UnitId};
+use sync_core::record::{ConflictValue, Scalar};
 
 use crate::app::App;
 use crate::log;
@@ -296,69 +294,6 @@ impl App {
     }
 }
 
-/// What a field of a record is to say when words say it: numbers in digits, a time in UTC milliseconds, a truth as `true` or
-/// `false`. A field that this version does not know takes what its `values` are. `None` if the words say nothing that fits, or
-/// one cannot write the field.
-pub fn other(field: &str, words: &str, values: &[ConflictValue]) -> Option<Otherwise> {
-    if words.is_empty() {
-        return None;
-    }
-    let text = || words.to_owned();
-    if let Some(sealed) = SealedField::from_key(field) {
-        return Some(Otherwise::Field(AssistanceField::Personal(sealed, Some(text()))));
-    }
-    let field = match field {
-        "occurred_at" => AssistanceField::OccurredAt(words.parse().ok()?),
-        "category" => AssistanceField::Category(text()),
-        "procedure" => AssistanceField::Procedure(Some(text())),
-        "channel" => AssistanceField::Channel(text()),
-        "outcome" => AssistanceField::Outcome(text()),
-        "people" => AssistanceField::People(words.parse().ok()?),
-        "minutes" => AssistanceField::Minutes(Some(words.parse().ok()?)),
-        "satisfaction" => AssistanceField::Satisfaction(Some(words.parse().ok()?)),
-        "retracted" => return RetractReason::from_code(words).map(Otherwise::Retracted),
-        unknown => return Some(Otherwise::Unknown(unknown.to_owned(), like(values, words)?)),
-    };
-    Some(Otherwise::Field(field))
-}
-
-/// The values of a field that this version does not know, by an example of their kind: only what is of that kind can be meant.
-/// Bytes may be a citizen's data, and nothing tells of what kind it is; neither is written by hand.
-pub fn example(values: &[ConflictValue]) -> Option<&Scalar> {
-    let mut values = values.iter().map(|value| &value.value);
-    values.find(|value| match value {
-        Scalar::Text(_) | Scalar::Int(_) | Scalar::Bool(_) => true,
-        Scalar::Bytes(_) | Scalar::Null => false,
-    })
-}
-
-fn like(values: &[ConflictValue], words: &str) -> Option<Scalar> {
-    match example(values)? {
-        Scalar::Text(_) => Some(Scalar::Text(words.to_owned())),
-        Scalar::Int(_) => words.parse().ok().map(Scalar::Int),
-        Scalar::Bool(_) => words.parse().ok().map(Scalar::Bool),
-        Scalar::Bytes(_) | Scalar::Null => None,
-    }
-}
-
-/// That a field of a record is to say nothing; `None` where it has to say something.
-pub fn emptied(field: &str) -> Option<Otherwise> {
-    let known = Schema::of(Class::Ledger).field(field)?;
-    if known.rule != Rule::Optional {
-        return None;
-    }
-    if let Some(sealed) = SealedField::from_key(field) {
-        return Some(Otherwise::Field(AssistanceField::Personal(sealed, None)));
-    }
-    let field = match field {
-        "procedure" => AssistanceField::Procedure(None),
-        "minutes" => AssistanceField::Minutes(None),
-        "satisfaction" => AssistanceField::Satisfaction(None),
-        _ => return None,
-    };
-    Some(Otherwise::Field(field))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,25 +326,6 @@ mod tests {
                 let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
                 assert!(!sorts || count == FEW as u64, "{count}: {plan:?}");
             }
-        }
-    }
-
-    #[test]
-    fn every_field_that_may_change_can_be_said_otherwise_and_every_optional_one_emptied() {
-        for field in Schema::of(Class::Ledger)
-            .fields
-            .iter()
-            .filter(|field| field.rule.is_open())
-        {
-            let words = if field.key == "retracted" { "mistake" } else { "3" };
-            let said = other(field.key, words, &[]);
-            assert_eq!(said.as_ref().map(Otherwise::key), Some(field.key));
-            let emptied = emptied(field.key);
-            let key = (field.rule == Rule::Optional).then_some(field.key);
-            assert_eq!(emptied.as_ref().map(Otherwise::key), key);
-        }
-        for fixed in ["recorded_by", "device", "recorded_at", "weather"] {
-            assert_eq!((other(fixed, "3", &[]), emptied(fixed)), (None, None), "{fixed}");
         }
     }
 }

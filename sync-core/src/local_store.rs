@@ -57,6 +57,9 @@ pub struct SyncState {
     /// When it was noticed that the server had been restored, UTC milliseconds of the server.
     #[n(8)]
     pub restored_at_ms: Option<i64>,
+    /// The last receipt for something of this device's own, UTC milliseconds of the server.
+    #[n(9)]
+    pub last_receipt_ms: Option<i64>,
 }
 
 /// Who this phone is. Written before the enrolment is asked for: its answer may be lost, its key must not be.

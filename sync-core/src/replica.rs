@@ -37,7 +37,7 @@ use crate::record::{Assistance, Remark};
 use crate::seal::{KeySeed, SealError, SealedField, open as open_sealed};
 use crate::signature::DeviceKey;
 
-pub use desk::Beginning;
+pub use desk::{Beginning, SeenConflict};
 pub use directives::Pinned;
 pub use exchange::{Exchange, ExchangeId, Received};
 pub use lists::{Delivery, Disagreement, Shown, ShownPage};
@@ -68,6 +68,8 @@ pub struct Status {
     pub oldest_unsent_ms: Option<i64>,
     /// Changes that the server refused; they stand aside and wait for a person.
     pub refused: usize,
+    /// The last receipt for something of this device's own, UTC milliseconds of the server.
+    pub last_receipt_ms: Option<i64>,
     /// The last complete exchange, UTC milliseconds of the server.
     pub last_sync_ms: Option<i64>,
     /// Whether everything that the device may read has arrived.
@@ -109,6 +111,9 @@ pub enum ReplicaError<E: std::error::Error + 'static> {
     /// This account has several units for that: one has to be named.
     #[error("the unit has to be named")]
     ManyHomes,
+    /// A field in conflict has other values by now than those that were seen.
+    #[error("the field has other values by now")]
+    ChangedMeanwhile,
     /// The clock shows a time for which there are no documents.
     #[error("the clock is outside of the years that documents exist for")]
     Clock,
@@ -135,6 +140,7 @@ impl<E: std::error::Error + 'static> ReplicaError<E> {
             ReplicaError::NotPermitted(_) => "not_permitted",
             ReplicaError::NoHome => "unit_unknown",
             ReplicaError::ManyHomes => "unit_needed",
+            ReplicaError::ChangedMeanwhile => "changed_meanwhile",
             ReplicaError::Clock => "clock",
             ReplicaError::Damaged(_) => "damaged",
             ReplicaError::Body(_) => "body",
@@ -408,6 +414,7 @@ impl<S: LocalStore> Replica<S> {
                 .filter_map(|summary| summary.oldest_pending_ms)
                 .min(),
             refused: sum(|summary| summary.refused),
+            last_receipt_ms: self.state.last_receipt_ms,
             last_sync_ms: self.state.last_sync_ms,
             complete: self.state.complete,
             diverged: self.state.diverged,

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use sync_core::edit::{self, Personal};
 use sync_core::local_store::{ListPlace, ListQuery};
 use sync_core::record;
-use sync_core::replica::{self, Beginning, Disagreement, Shown, ShownPage};
+use sync_core::replica::{self, Beginning, Disagreement, SeenConflict, Shown, ShownPage};
 use sync_core::seal::SealedField;
 
 use super::id;
@@ -239,7 +239,7 @@ pub struct AssistancePage {
     pub next: Option<String>,
 }
 
-/// A field that two people set without seeing each other's value.
+/// A field that two people set without seeing each other's value. Given back to settle it, it says what was seen.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Conflict {
     /// The record.
@@ -448,6 +448,18 @@ impl From<(record::ConflictValue, Option<String>)> for ConflictValue {
             by: value.by.to_string(),
             at_ms: value.at_ms,
         }
+    }
+}
+
+impl Conflict {
+    /// What somebody saw who was shown this.
+    pub(crate) fn seen(&self) -> Result<SeenConflict, VaultError> {
+        let changes = self.values.iter().map(|value| change_of(&value.id));
+        Ok(SeenConflict {
+            record: id(&self.record)?,
+            field: self.field.clone(),
+            changes: changes.collect::<Result<_, _>>()?,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Enrolling and exchanging: by hand, request by request, or all at once over the app's transport.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -93,7 +94,8 @@ impl Vault {
             let step = self.carry(request, transport.as_ref()).await?;
             report.add(&step);
             if let Some(progress) = &progress {
-                progress.step(step.clone());
+                // Who throws is not our business.
+                drop(catch_unwind(AssertUnwindSafe(|| progress.step(step.clone()))));
             }
             if !step.more {
                 break;

@@ -87,9 +87,21 @@ impl Vault {
     /// Chooses one of the values of a conflict, by its `ConflictValue.id`.
     ///
     /// # Errors
-    /// `NotAllowed(no_such_conflict)` if it was settled meanwhile, or the value is none of it; `StorageFull`.
-    pub fn resolve(&self, record: String, field: String, value: String) -> Result<bool> {
-        let (record, change) = (id(&record)?, change_of(&value)?);
-        self.change(|desk, now_ms, rng| desk.choose(record, &field, change, now_ms, rng))
+    /// `NotAllowed(no_such_conflict)` if it was settled meanwhile, or the value is none of it;
+    /// `NotAllowed(changed_meanwhile)` if there are other values by now: show them; `StorageFull`.
+    pub fn resolve(&self, conflict: Conflict, value: String) -> Result<bool> {
+        let (seen, change) = (conflict.seen()?, change_of(&value)?);
+        self.change(|desk, now_ms, rng| desk.choose(&seen, change, now_ms, rng))
+    }
+
+    /// Says what is right where none of the values of a conflict is, written as `ConflictValue.text` is: numbers in digits,
+    /// a time in UTC milliseconds.
+    ///
+    /// # Errors
+    /// As `resolve`; `NotAllowed(field_…)` names the field that it does not fit, `NotAllowed(no_key)` says that this account
+    /// may not read it.
+    pub fn resolve_otherwise(&self, conflict: Conflict, text: String) -> Result<bool> {
+        let seen = conflict.seen()?;
+        self.change(|desk, now_ms, rng| desk.choose_other(&seen, &text, now_ms, rng))
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use langso_mobile::{Asks, DirectiveText, Reach, Target, Urgency, Vault};
 use langso_server::accounts::{self, fresh_account};
 use langso_server::app::App;
 use langso_server::audit::By;
@@ -165,6 +166,37 @@ impl Phone {
             output.status.code().unwrap(),
             error["code"].as_str().unwrap().to_owned(),
         )
+    }
+
+    /// The vault in the phone's directory. Nobody else has it meanwhile.
+    pub(crate) fn vault(&self) -> Arc<Vault> {
+        let key = std::fs::read(self.0.join("key")).unwrap();
+        let key = data_encoding::HEXLOWER.decode(&key).unwrap();
+        Vault::open(self.0.join("vault.db").to_str().unwrap().to_owned(), key).unwrap()
+    }
+
+    /// Issues a directive to a unit, as an official's app does: on the command line there is no form for it.
+    pub(crate) fn issue(&self, title: &str, unit: &str) -> String {
+        let target = Target {
+            unit: unit.to_owned(),
+            reach: Reach::Subtree,
+        };
+        let text = DirectiveText {
+            title: title.to_owned(),
+            urgency: Urgency::Urgent,
+            asks: Asks::Report,
+            number: Some("12/UBND-VX".to_owned()),
+            body: Some("Trước thứ sáu.".to_owned()),
+            deadline_ms: None,
+            signer: Some("Nguyễn Văn A, Chủ tịch".to_owned()),
+            targets: vec![target],
+            levels: Vec::new(),
+            roles: Vec::new(),
+            related: None,
+        };
+        let vault = self.vault();
+        let draft = vault.draft(text, None).unwrap();
+        vault.issue(draft).unwrap()
     }
 
     pub(crate) fn record(&self, name: &str) -> String {

@@ -83,10 +83,15 @@ fn every_command_and_every_key_that_is_printed_is_in_the_document() {
         phone.json(&["sync"]);
     }
     official.json(&["remark", &id, "verified"]);
+    let home = head.json(&["status"])["homes"][0].clone();
+    official.issue("Rà soát", home.as_str().unwrap());
+    official.json(&["sync"]);
+    deputy.json(&["sync"]);
     for command in [
         vec!["list"],
         vec!["show", &id],
         vec!["conflicts"],
+        vec!["directives"],
         vec!["procedures"],
         vec!["status"],
     ] {

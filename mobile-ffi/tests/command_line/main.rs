@@ -38,6 +38,20 @@ fn a_district_can_be_scripted() {
     let value = &conflicts[0]["values"][1]["id"];
     deputy.json(&["resolve", &id, "note", value.as_str().unwrap()]);
     assert_eq!(deputy.json(&["conflicts"]), json!([]));
+    deputy.json(&["sync"]);
+    head.json(&["sync"]);
+    for (phone, people) in [(&head, "2"), (&deputy, "3")] {
+        phone.json(&["amend", &id, "--people", people]);
+    }
+    head.json(&["sync"]);
+    deputy.json(&["sync"]);
+    let unfit = deputy.fails(&["resolve", &id, "people", "--other", "many"]);
+    assert_eq!(unfit, (6, "field_people".to_owned()));
+    let settled = deputy.json(&["resolve", &id, "people", "--other", "4"]);
+    assert_eq!(settled, json!({ "changed": true }));
+    let over = deputy.fails(&["resolve", &id, "people", "--other", "4"]);
+    assert_eq!(over, (6, "no_such_conflict".to_owned()));
+    assert_eq!(deputy.run(&["resolve", &id, "people"]).status.code(), Some(2));
     deputy.json(&["retract", &id, "--reason", "citizen_request"]);
     deputy.json(&["sync"]);
     head.json(&["sync"]);
@@ -46,6 +60,7 @@ fn a_district_can_be_scripted() {
         (rows.as_array().unwrap().len(), &rows[0]["retracted"]),
         (1, &"citizen_request".into())
     );
+    assert_eq!(rows[0]["people"], 4);
 }
 
 #[test]
@@ -61,6 +76,7 @@ fn exit_codes_tell_a_script_what_to_do() {
     let head = district.phone("head", 0);
     let unfit = head.fails(&["record", "--category", "x", "--outcome", "y", "--people", "0"]);
     assert_eq!(unfit, (6, "field_people".to_owned()));
+    assert_eq!(head.run(&["record", "--category", "x"]).status.code(), Some(2));
     assert_eq!(
         head.fails(&["show", "01JF0000000000000000000000"]),
         (6, "no_such_record".to_owned())
@@ -109,6 +125,35 @@ fn a_remark_is_made_and_answered_and_a_procedure_found() {
         (1, &json!("2.000815"))
     );
     assert_eq!(head.json(&["procedures"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_directive_is_read_and_reported_done() {
+    let district = District::start();
+    let (head, official) = (district.phone("head", 0), district.official("official"));
+    let home = head.json(&["status"])["homes"][0].clone();
+    let id = official.issue("Rà soát định danh điện tử", home.as_str().unwrap());
+    official.json(&["sync"]);
+    head.json(&["sync"]);
+    let seen = head.json(&["directives"]);
+    assert_eq!(seen.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&seen[0]["id"], &seen[0]["urgency"]),
+        (&json!(id), &json!("urgent"))
+    );
+    let silent = head.fails(&["ack", &id, "cannot"]);
+    assert_eq!(silent.0, 6, "who cannot says why: {silent:?}");
+    for (stage, due) in [("acknowledged", "open"), ("done", "finished")] {
+        head.json(&["ack", &id, stage, "--note", "12 hộ"]);
+        let seen = head.json(&["directives"]);
+        assert_eq!((&seen[0]["stage"], &seen[0]["due"]), (&json!(stage), &json!(due)));
+    }
+    let report = head.json(&["sync"]);
+    assert_eq!(
+        (&report["refused"], &report["finished"]),
+        (&json!(0), &json!(true))
+    );
+    assert_eq!(head.json(&["status"])["pending"], 0);
 }
 
 #[test]
@@ -162,47 +207,54 @@ fn a_full_storage_refuses_the_entry_and_keeps_every_other() {
     let district = District::start();
     let head = district.phone("head", 0);
     let id = head.record("Lê Thị Hoa");
-    let long = "dài ".repeat(400);
-    let arguments = [
-        "record",
-        "--category",
-        "dich_vu_cong",
-        "--outcome",
-        "hoan_thanh",
-        "--note",
-        &long,
-    ];
-    // The write-ahead log may not grow beyond a few pages; who writes more gets an error, as from a full disk.
-    let limited = format!(
-        "trap '' XFSZ; ulimit -f 1; exec {} --home {} --json {}",
-        env!("CARGO_BIN_EXE_langso-phone"),
-        quoted(&head.0),
-        arguments.map(|argument| format!("'{argument}'")).join(" "),
-    );
-    let output = Command::new("sh").arg("-c").arg(limited).output().unwrap();
-    assert_eq!(output.status.code(), Some(5), "{output:?}");
-    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
-    assert_eq!(
-        (&error["error"], &error["code"]),
-        (&"storage_full".into(), &"store_full".into())
-    );
+    let entry = ["record", "--category", "dich_vu_cong", "--outcome", "hoan_thanh"];
+    assert_eq!(when_full(&head, &entry), (5, "store_full".to_owned()));
     let rows = head.json(&["list"]);
     assert_eq!((rows.as_array().unwrap().len(), &rows[0]["id"]), (1, &id.into()));
     assert_eq!(head.json(&["sync"])["confirmed"], 1);
 }
 
 #[test]
+fn a_full_storage_takes_no_answer_and_asks_for_it_again() {
+    let district = District::start();
+    let (head, deputy) = (district.phone("head", 0), district.phone("deputy", 1));
+    head.record("Lê Thị Hoa");
+    head.json(&["sync"]);
+    deputy.record("Trần Văn Nam");
+    assert_eq!(when_full(&deputy, &["sync"]), (5, "store_full".to_owned()));
+    assert_eq!(deputy.json(&["status"])["pending"], 1, "no receipt was kept");
+    assert_eq!(deputy.json(&["list"]).as_array().unwrap().len(), 1);
+    // The server had it already; it is told so once more, and nothing is there twice.
+    assert_eq!(deputy.json(&["sync"])["confirmed"], 1);
+    head.json(&["sync"]);
+    for phone in [&head, &deputy] {
+        assert_eq!(phone.json(&["list"]).as_array().unwrap().len(), 2);
+    }
+}
+
+/// How a command fails where no file may grow beyond a few hundred bytes: who writes more gets an error, as from a full
+/// disk. The exit code, and the code that the error names.
+fn when_full(phone: &Phone, arguments: &[&str]) -> (i32, String) {
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 1; exec {} --home {} --json {}",
+        env!("CARGO_BIN_EXE_langso-phone"),
+        quoted(&phone.0),
+        arguments.join(" "),
+    );
+    let output = Command::new("sh").arg("-c").arg(limited).output().unwrap();
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"], "storage_full");
+    (
+        output.status.code().unwrap(),
+        error["code"].as_str().unwrap().to_owned(),
+    )
+}
+
+#[test]
 fn a_phone_is_one_process_at_a_time() {
     let district = District::start();
     let head = district.phone("head", 0);
-    let key: Vec<u8> = std::fs::read_to_string(head.0.join("key"))
-        .unwrap()
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect();
-    let vault = head.0.join("vault.db").to_str().unwrap().to_owned();
-    let held = langso_mobile::Vault::open(vault, key).unwrap();
+    let held = head.vault();
     assert_eq!(head.fails(&["status"]), (75, "store_in_use".to_owned()));
     drop(held);
     head.json(&["status"]);

@@ -1,9 +1,10 @@
 //! Everything from outside is hostile: each time an error that tells the app what to do, and nothing lost.
 
 use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use langso_mobile::{Vault, VaultError};
+use langso_mobile::{Change, ChangeListener, SyncProgress, SyncStep, Vault, VaultError};
 
 use crate::district::{District, KEY, Weather, help, text};
 
@@ -224,6 +225,46 @@ fn what_does_not_fit_a_field_names_it_and_quotes_nothing() {
         .retract(elsewhere.into(), langso_mobile::RetractReason::Mistake)
         .unwrap_err();
     assert_eq!(missing.to_string(), "not allowed (no_such_record)");
+    assert_eq!(head.status().unwrap().pending, 0);
+}
+
+#[test]
+fn a_server_that_is_newer_asks_for_an_update() {
+    let district = District::new();
+    let (head, way) = district.phone("head");
+    head.record_assistance(help("Lê Thị Hoa")).unwrap();
+    let newer = Weather::Stranger(
+        400,
+        "application/problem+json",
+        r#"{"code":"version_unsupported","title":"?","status":400}"#,
+    );
+    assert_eq!(
+        district.trouble(&head, &way, newer),
+        "update the app (version_unsupported)"
+    );
+    let status = head.status().unwrap();
+    assert!(status.update_needed && status.pending == 1);
+}
+
+#[test]
+fn an_app_that_throws_is_no_reason_to_stop() {
+    struct Clumsy;
+    impl SyncProgress for Clumsy {
+        fn step(&self, _: SyncStep) {
+            panic!("a bug of the app's")
+        }
+    }
+    impl ChangeListener for Clumsy {
+        fn changed(&self, _: Change) {
+            panic!("a bug of the app's")
+        }
+    }
+    let district = District::new();
+    let (head, way) = district.phone("head");
+    let _subscription = head.observe(Arc::new(Clumsy));
+    head.record_assistance(help("Lê Thị Hoa")).unwrap();
+    let sync = head.sync(way, Some(Arc::new(Clumsy)));
+    assert_eq!(district.runtime.block_on(sync).unwrap().total.confirmed, 1);
     assert_eq!(head.status().unwrap().pending, 0);
 }
 

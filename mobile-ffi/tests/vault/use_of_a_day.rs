@@ -9,7 +9,7 @@ use langso_mobile::{
     Transport, TransportError, Urgency, Vault,
 };
 
-use crate::district::{District, Weather, help, long_draft};
+use crate::district::{District, Way, Weather, help, long_draft};
 
 fn all(vault: &Vault) -> Vec<langso_mobile::Assistance> {
     let page = vault.assistances(
@@ -30,7 +30,12 @@ fn records_made_offline_reach_the_commune_and_the_other_phone() {
     for n in 0..50 {
         head.record_assistance(help(&format!("Nguyễn Văn {n}"))).unwrap();
     }
-    assert_eq!(head.status().unwrap().pending, 50);
+    let status = head.status().unwrap();
+    assert_eq!((status.pending, status.last_receipt_ms), (50, None));
+    assert_eq!(
+        status.oldest_pending_ms,
+        all(&head).iter().map(|row| row.recorded_at_ms).min()
+    );
     assert!(all(&head).iter().all(|row| row.delivery == Delivery::Waiting));
 
     head.shut();
@@ -43,6 +48,15 @@ fn records_made_offline_reach_the_commune_and_the_other_phone() {
     let status = head.status().unwrap();
     assert_eq!((status.pending, status.complete), (0, true));
     assert!(status.last_sync_ms.is_some() && status.vault_bytes > 0 && status.free_bytes.is_some());
+    assert!(status.last_receipt_ms.is_some() && status.last_receipt_ms <= status.last_sync_ms);
+    assert_eq!((status.oldest_pending_ms, status.update_needed), (None, false));
+    let receipt_ms = status.last_receipt_ms;
+    district.sync(&head, &way).unwrap();
+    assert_eq!(
+        head.status().unwrap().last_receipt_ms,
+        receipt_ms,
+        "nothing new was delivered"
+    );
 
     district.sync(&deputy, &deputys_way).unwrap();
     let rows = all(&deputy);
@@ -83,9 +97,9 @@ fn a_conflict_of_two_phones_is_shown_and_resolved_by_a_person() {
         value.unwrap().id.clone()
     };
     let (friday, _saturday) = (value("hẹn thứ sáu"), value("hẹn thứ bảy"));
-    assert!(deputy.resolve(id.clone(), "note".into(), friday.clone()).unwrap());
+    assert!(deputy.resolve(conflicts[0].clone(), friday.clone()).unwrap());
     assert!(deputy.conflicts().unwrap().is_empty());
-    let again = deputy.resolve(id.clone(), "note".into(), friday).unwrap_err();
+    let again = deputy.resolve(conflicts[0].clone(), friday).unwrap_err();
     assert_eq!(again.code(), "no_such_conflict");
     district.sync(&deputy, &deputys_way).unwrap();
     district.sync(&head, &way).unwrap();
@@ -94,6 +108,97 @@ fn a_conflict_of_two_phones_is_shown_and_resolved_by_a_person() {
         (row.note.as_deref(), row.conflicts.len()),
         (Some("hẹn thứ sáu"), 0)
     );
+}
+
+/// A phone, its way to the server, and what it says.
+type Saying<'a> = (&'a Vault, &'a Arc<Way>, AssistanceField);
+
+/// Each phone says something else of a record without seeing what the others say; then all know.
+fn disagree(district: &District, record: &str, said: &[Saying<'_>]) {
+    for (vault, _, field) in said {
+        assert!(vault.amend(record.into(), vec![field.clone()]).unwrap());
+    }
+    for (vault, way, _) in said.iter().chain(said) {
+        district.sync(vault, way).unwrap();
+    }
+}
+
+#[test]
+fn a_conflict_is_settled_by_a_value_that_nobody_had_said() {
+    let district = District::new();
+    let (head, way) = district.phone("head");
+    let (deputy, deputys_way) = district.phone("deputy");
+    let id = head.record_assistance(help("Lê Thị Hoa")).unwrap();
+    district.sync(&head, &way).unwrap();
+    district.sync(&deputy, &deputys_way).unwrap();
+    let note = |text: &str| AssistanceField::Note {
+        text: Some(text.into()),
+    };
+    let people = |count| AssistanceField::People { count };
+    for (one, other, third, field) in [
+        (note("hẹn thứ sáu"), note("hẹn thứ bảy"), "hẹn chủ nhật", "note"),
+        (people(2), people(3), "4", "people"),
+    ] {
+        disagree(
+            &district,
+            &id,
+            &[(&head, &way, one), (&deputy, &deputys_way, other)],
+        );
+        let conflict = deputy.conflicts().unwrap().remove(0);
+        assert_eq!(conflict.field, field);
+        assert!(deputy.resolve_otherwise(conflict.clone(), third.into()).unwrap());
+        let again = deputy.resolve_otherwise(conflict, third.into()).unwrap_err();
+        assert_eq!(again.code(), "no_such_conflict");
+        district.sync(&deputy, &deputys_way).unwrap();
+        district.sync(&head, &way).unwrap();
+        assert_eq!(head.conflicts().unwrap(), []);
+    }
+    let row = head.assistance(id).unwrap().unwrap();
+    assert_eq!((row.note.as_deref(), row.people), (Some("hẹn chủ nhật"), 4));
+    assert_eq!(row.delivery, Delivery::Delivered);
+    assert_eq!(
+        (head.status().unwrap().refused, deputy.status().unwrap().refused),
+        (0, 0)
+    );
+}
+
+#[test]
+fn who_did_not_see_every_value_settles_nothing() {
+    let district = District::new();
+    let phones = ["head", "deputy", "youth"].map(|name| district.phone(name));
+    let [(head, way), (deputy, deputys_way), (youth, youths_way)] = &phones;
+    let id = head.record_assistance(help("Lê Thị Hoa")).unwrap();
+    for (vault, way) in &phones {
+        district.sync(vault, way).unwrap();
+    }
+    let people = |count| AssistanceField::People { count };
+    // The third one says something, too, and has no signal yet.
+    assert!(youth.amend(id.clone(), vec![people(4)]).unwrap());
+    disagree(
+        &district,
+        &id,
+        &[(head, way, people(2)), (deputy, deputys_way, people(3))],
+    );
+    let shown = head.conflicts().unwrap().remove(0);
+    district.sync(youth, youths_way).unwrap();
+    district.sync(head, way).unwrap();
+
+    let chosen = shown.values[0].id.clone();
+    for refused in [
+        head.resolve(shown.clone(), chosen.clone()),
+        head.resolve_otherwise(shown, "5".into()),
+    ] {
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "not allowed (changed_meanwhile)"
+        );
+    }
+    let now = head.conflicts().unwrap().remove(0);
+    assert_eq!(now.values.len(), 3);
+    let unfit = head.resolve_otherwise(now.clone(), "nhiều".into()).unwrap_err();
+    assert_eq!(unfit.to_string(), "not allowed (field_people)");
+    assert!(head.resolve(now, chosen).unwrap());
+    assert_eq!(head.conflicts().unwrap(), []);
 }
 
 #[test]

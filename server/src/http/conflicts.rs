@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use sync_core::edit::Otherwise;
 use sync_core::ids::{AccountId, Class, RecordId, UnitId};
 use sync_core::record::ConflictValue;
 use sync_core::seal::SealedField;
@@ -278,9 +279,9 @@ pub(super) async fn settle(
             .map(|candidate| &candidate.value)
             .find(|candidate| scalar(candidate) == *value)
             .map(|value| conflicts::Choice::One(value.clone())),
-        (None, Some(Value::Null)) => conflicts::emptied(&choice.field).map(conflicts::Choice::Other),
+        (None, Some(Value::Null)) => Otherwise::emptied(&choice.field).map(conflicts::Choice::Other),
         (None, Some(other)) => {
-            conflicts::other(&choice.field, &words(other), &values).map(conflicts::Choice::Other)
+            Otherwise::from_words(&choice.field, &words(other), &values).map(conflicts::Choice::Other)
         }
         (Some(_), Some(_)) | (None, None) => None,
     };

@@ -89,6 +89,27 @@ impl AssistanceField {
             AssistanceField::Personal(field, _) => field.key(),
         }
     }
+
+    /// What the field with this key is when words say it: numbers in digits, a time in UTC milliseconds. `None` if the
+    /// words say nothing that fits, or one cannot write the field.
+    pub fn from_words(key: &str, words: &str) -> Option<Self> {
+        let words = words.trim();
+        let text = || (!words.is_empty()).then(|| words.to_owned());
+        if let Some(sealed) = SealedField::from_key(key) {
+            return Some(AssistanceField::Personal(sealed, Some(text()?)));
+        }
+        Some(match key {
+            ledger::OCCURRED_AT => AssistanceField::OccurredAt(words.parse().ok()?),
+            ledger::CATEGORY => AssistanceField::Category(text()?),
+            ledger::PROCEDURE => AssistanceField::Procedure(Some(text()?)),
+            ledger::CHANNEL => AssistanceField::Channel(text()?),
+            ledger::OUTCOME => AssistanceField::Outcome(text()?),
+            ledger::PEOPLE => AssistanceField::People(words.parse().ok()?),
+            ledger::MINUTES => AssistanceField::Minutes(Some(words.parse().ok()?)),
+            ledger::SATISFACTION => AssistanceField::Satisfaction(Some(words.parse().ok()?)),
+            _ => return None,
+        })
+    }
 }
 
 impl NewAssistance {

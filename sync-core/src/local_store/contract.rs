@@ -303,6 +303,7 @@ fn a_receipt_confirms_and_drops_the_seed<S: LocalStore>(subject: &mut Subject<'_
     };
     let state = SyncState {
         clock_offset_ms: -5,
+        last_receipt_ms: Some(7),
         complete: true,
         ..SyncState::default()
     };

@@ -1,13 +1,16 @@
 //! What a person does at the phone, with what the phone adds to it: an id, a unit, the time.
 
+use std::collections::BTreeSet;
+
 use rand_core::CryptoRng;
 
 use super::{Replica, ReplicaError, Result, random};
-use crate::edit::{DraftField, Edit, EditError, NewAssistance, NewDraft, NewRemark};
+use crate::document::schema::Misfit;
+use crate::edit::{DraftField, Edit, EditError, NewAssistance, NewDraft, NewRemark, Otherwise};
 use crate::ids::{Class, RecordId, UnitId};
 use crate::local_store::LocalStore;
 use crate::projection::RowChange;
-use crate::record::{Remark, RemarkKind};
+use crate::record::{Conflict, Remark, RemarkKind};
 
 /// What the phone adds to something new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,17 @@ pub struct Beginning {
     pub unit: UnitId,
     /// Now, UTC milliseconds of the server.
     pub at_ms: i64,
+}
+
+/// A field in conflict as somebody saw it who says what is right. Values that arrived since are not overridden unseen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenConflict {
+    /// The record.
+    pub record: RecordId,
+    /// The field's key.
+    pub field: String,
+    /// The changes that set the values that were shown ([`crate::record::ConflictValue::change`]).
+    pub changes: BTreeSet<[u8; 32]>,
 }
 
 impl<S: LocalStore> Replica<S> {
@@ -97,17 +111,60 @@ impl<S: LocalStore> Replica<S> {
     /// Chooses the value of a field in conflict that this change set.
     ///
     /// # Errors
-    /// [`EditError::NoSuchRecord`], [`EditError::NoSuchConflict`], or another [`ReplicaError`]; nothing was changed.
+    /// [`EditError::NoSuchRecord`], [`EditError::NoSuchConflict`], [`ReplicaError::ChangedMeanwhile`], or another
+    /// [`ReplicaError`]; nothing was changed.
     pub fn choose(
         &mut self,
-        record: RecordId,
-        field: &str,
+        seen: &SeenConflict,
         change: [u8; 32],
         now_ms: i64,
         rng: &mut impl CryptoRng,
     ) -> Result<bool, S> {
-        let edit = self.settlement(record, field, change)?;
+        let mut values = self.as_seen(seen)?.values.into_iter();
+        let chosen = values.find(|value| value.change == change);
+        let edit = Edit::SettleConflict {
+            record: seen.record,
+            field: seen.field.clone(),
+            value: chosen.ok_or(EditError::NoSuchConflict)?.value,
+        };
         self.edit(&edit, now_ms, rng)
+    }
+
+    /// Says in words what is right where none of the values of a field in conflict is: numbers in digits, a time in UTC
+    /// milliseconds, as [`Replica::show`] tells them.
+    ///
+    /// # Errors
+    /// As [`Replica::choose`]; [`EditError::Field`] if the words do not fit the field.
+    pub fn choose_other(
+        &mut self,
+        seen: &SeenConflict,
+        words: &str,
+        now_ms: i64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<bool, S> {
+        let values = self.as_seen(seen)?.values;
+        let field = Otherwise::from_words(&seen.field, words, &values).ok_or_else(|| EditError::Field {
+            field: seen.field.clone(),
+            misfit: Misfit::Kind,
+        })?;
+        let record = seen.record;
+        self.edit(&Edit::SettleOtherwise { record, field }, now_ms, rng)
+    }
+
+    /// The conflict, if it is still the one that was seen.
+    fn as_seen(&mut self, seen: &SeenConflict) -> Result<Conflict, S> {
+        let id = self.store.document_of(seen.record).map_err(ReplicaError::Store)?;
+        let id = id.ok_or(EditError::NoSuchRecord(seen.record))?;
+        let conflicts = self.open_document(id)?.document.conflicts(seen.record);
+        let conflict = conflicts
+            .into_iter()
+            .find(|conflict| conflict.field == seen.field);
+        let conflict = conflict.ok_or(EditError::NoSuchConflict)?;
+        let changes: BTreeSet<[u8; 32]> = conflict.values.iter().map(|value| value.change).collect();
+        if changes != seen.changes {
+            return Err(ReplicaError::ChangedMeanwhile);
+        }
+        Ok(conflict)
     }
 
     /// The unit that is meant: the only one that there is, where none is named.

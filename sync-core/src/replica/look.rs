@@ -1,7 +1,6 @@
 //! What an app shows: single records, what a value says, where a new record goes.
 
 use super::{Replica, ReplicaError, Result};
-use crate::edit::{Edit, EditError};
 use crate::ids::{Class, DocumentId, RecordId, UnitId};
 use crate::local_store::LocalStore;
 use crate::record::{Assistance, Scalar};
@@ -39,24 +38,6 @@ impl<S: LocalStore> Replica<S> {
         };
         let key = self.store.key(record).map_err(ReplicaError::Store)?;
         Ok(key.and_then(|key| open_sealed(&key, document, record, field, bytes).ok()))
-    }
-
-    /// The edit that chooses the value which this change set.
-    ///
-    /// # Errors
-    /// [`EditError::NoSuchRecord`], [`EditError::NoSuchConflict`], or what the store says.
-    pub fn settlement(&mut self, record: RecordId, field: &str, change: [u8; 32]) -> Result<Edit, S> {
-        let id = self.store.document_of(record).map_err(ReplicaError::Store)?;
-        let id = id.ok_or(EditError::NoSuchRecord(record))?;
-        let conflicts = self.open_document(id)?.document.conflicts(record);
-        let conflict = conflicts.into_iter().find(|conflict| conflict.field == field);
-        let mut values = conflict.into_iter().flat_map(|conflict| conflict.values);
-        let chosen = values.find(|value| value.change == change);
-        Ok(Edit::SettleConflict {
-            record,
-            field: field.to_owned(),
-            value: chosen.ok_or(EditError::NoSuchConflict)?.value,
-        })
     }
 
     /// Units in whose documents of this class the account may write, as far as the server has said.

@@ -102,6 +102,9 @@ impl<S: LocalStore> Replica<S> {
                 .sum(),
             refused: stage.documents.values().map(Staged::set_aside_count).sum(),
         };
+        if counts.confirmed > 0 {
+            state.last_receipt_ms = Some(response.server_time_ms);
+        }
         let offer = self.offer_after(response);
         let update = self.update(&mut stage, state, offer);
         self.store.apply(&update).map_err(ReplicaError::Store)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use langso_mobile::{AssistanceFilter, Page, Vault, VaultError};
+use langso_mobile::{AssistanceFilter, Conflict, Page, Vault, VaultError};
 use serde_json::json;
 
 use super::home::Home;
@@ -74,14 +74,18 @@ pub(crate) enum Command {
     },
     /// Fields that two people set to different values.
     Conflicts,
-    /// Choose one of the values.
+    /// Choose one of the values, or say another one.
     Resolve {
         /// The record.
         id: String,
         /// The field.
         field: String,
         /// The value's id, as `conflicts` prints it.
-        value: String,
+        #[arg(required_unless_present = "other", conflicts_with = "other")]
+        value: Option<String>,
+        /// What is right where none of the values is: numbers in digits, times in UTC milliseconds.
+        #[arg(long)]
+        other: Option<String>,
     },
     /// What was recorded here and the server did not merge.
     SetAside,
@@ -161,7 +165,20 @@ impl Command {
                 format.list(&home.open()?.conflicts()?, show::conflict, show::conflict_lines);
                 Ok(())
             }
-            Command::Resolve { id, field, value } => done(home.open()?.resolve(id, field, value)?, format),
+            Command::Resolve {
+                id,
+                field,
+                value,
+                other,
+            } => {
+                let vault = home.open()?;
+                let conflict = conflict(&vault, &id, &field)?;
+                let changed = match other {
+                    Some(other) => vault.resolve_otherwise(conflict, other),
+                    None => vault.resolve(conflict, value.unwrap_or_default()),
+                };
+                done(changed?, format)
+            }
             Command::SetAside => {
                 format.list(&home.open()?.set_aside()?, show::set_aside, show::set_aside_line);
                 Ok(())
@@ -236,6 +253,15 @@ fn list(vault: &Vault, in_conflict: Option<bool>, limit: Option<u32>, format: Fo
     }
     format.list(&rows, show::assistance, show::assistance_line);
     Ok(())
+}
+
+/// The conflict as it stands: who calls this has seen it.
+fn conflict(vault: &Vault, record: &str, field: &str) -> Result<Conflict, VaultError> {
+    let mut conflicts = vault.conflicts()?.into_iter();
+    let found = conflicts.find(|conflict| conflict.record == record && conflict.field == field);
+    found.ok_or_else(|| VaultError::NotAllowed {
+        code: "no_such_conflict".to_owned(),
+    })
 }
 
 /// Says whether anything was new.

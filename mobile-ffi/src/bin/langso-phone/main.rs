@@ -47,6 +47,10 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error, format: show::Format) -> ExitCode {
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        drop(usage.print());
+        return ExitCode::from(2);
+    }
     let of_vault = error.downcast_ref::<VaultError>();
     let (name, code) = match of_vault {
         Some(VaultError::SignInAgain { .. }) => ("sign_in_again", 3),

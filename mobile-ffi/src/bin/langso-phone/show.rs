@@ -197,6 +197,7 @@ pub(crate) fn status(status: &Status) -> Value {
         "pending": status.pending,
         "oldest_pending_ms": status.oldest_pending_ms,
         "refused": status.refused,
+        "last_receipt_ms": status.last_receipt_ms,
         "last_sync_ms": status.last_sync_ms,
         "complete": status.complete,
         "vault_bytes": status.vault_bytes,

@@ -1,7 +1,10 @@
 //! What is given on the command line for a record, and the words of the closed lists.
 
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
 use langso_mobile::{AssistanceField, NewAssistance, RemarkKind, RetractReason, Stage};
+
+use crate::Arguments;
 
 /// An act of help.
 #[derive(Debug, Args)]
@@ -81,14 +84,19 @@ pub(crate) enum Said {
     Question,
 }
 
+/// An option that a new record needs and a correction does not.
+fn missing(option: &str) -> clap::Error {
+    let kind = ErrorKind::MissingRequiredArgument;
+    Arguments::command().error(kind, format!("{option} is needed"))
+}
+
 impl Record {
-    pub(super) fn into_new(self) -> anyhow::Result<NewAssistance> {
-        use anyhow::Context;
+    pub(super) fn into_new(self) -> Result<NewAssistance, clap::Error> {
         let fields = self.fields;
         Ok(NewAssistance {
-            category: fields.category.context("--category is needed")?,
+            category: fields.category.ok_or_else(|| missing("--category"))?,
             channel: fields.channel.unwrap_or_else(|| "tai_nha".to_owned()),
-            outcome: fields.outcome.context("--outcome is needed")?,
+            outcome: fields.outcome.ok_or_else(|| missing("--outcome"))?,
             unit: self.unit,
             occurred_at_ms: fields.at_ms,
             procedure: fields.procedure,

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::Connection;
 use sync_core::document::ledger::{MINUTES_MAX, PEOPLE_MAX};
-use sync_core::edit::EditKind;
+use sync_core::edit::{EditKind, Otherwise};
 use sync_core::ids::{AccountId, Class, DocumentId, RecordId, UnitId};
 use sync_core::record::{ConflictValue, RetractReason, Scalar};
 use sync_core::seal::{MasterKey, SealedField};
@@ -17,7 +17,7 @@ use super::super::words::Words;
 use super::{Conflict, Said, Settled};
 use crate::app::App;
 use crate::catalogue::Names;
-use crate::conflicts::{self, ConflictRow, SettledRow};
+use crate::conflicts::{ConflictRow, SettledRow};
 use crate::history::{Teller, Told};
 use crate::i18n::Locale;
 use crate::policy::{Action, Permit, Read, Write};
@@ -173,7 +173,7 @@ impl<'a> Viewing<'a> {
             seen: seen(&row.values),
             values: self.values(row.record, &row.field, &row.values),
             settles,
-            can_be_empty: settles && conflicts::emptied(&row.field).is_some(),
+            can_be_empty: settles && Otherwise::emptied(&row.field).is_some(),
             other: other.flatten(),
             typed,
             can_ask: sealed
@@ -276,7 +276,7 @@ fn input(words: Words, labels: &Names, row: &ConflictRow, typed: &str) -> Option
                 Input::Line(LINE_CHARS)
             }
             // A newer version wrote it: only what is of the same kind can be right.
-            None => match conflicts::example(&row.values)? {
+            None => match Otherwise::example(&row.values)? {
                 Scalar::Text(_) => Input::Line(LINE_CHARS),
                 Scalar::Int(_) => Input::Number(-NUMBER_MAX, NUMBER_MAX),
                 Scalar::Bool(_) => choice(vec![

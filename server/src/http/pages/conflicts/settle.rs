@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use sync_core::edit::EditKind;
+use sync_core::edit::{EditKind, Otherwise};
 use sync_core::ids::{Class, RecordId};
 use sync_core::record::Scalar;
 use unicode_normalization::UnicodeNormalization;
@@ -198,7 +198,7 @@ impl Choosing {
             return Err(ApiError::new(Code::ChangedMeanwhile).about(&self.field));
         }
         if !self.empty.is_empty() {
-            return conflicts::emptied(&self.field)
+            return Otherwise::emptied(&self.field)
                 .map(Choice::Other)
                 .ok_or_else(invalid);
         }
@@ -209,7 +209,7 @@ impl Choosing {
             if !known.is_empty() && !known.iter().any(|(code, _)| *code == words) {
                 return Err(invalid());
             }
-            return conflicts::other(&self.field, &words, &open.values)
+            return Otherwise::from_words(&self.field, &words, &open.values)
                 .map(Choice::Other)
                 .ok_or_else(invalid);
         }

@@ -98,9 +98,18 @@ class Phone private constructor(
     /** Fields that two people set to different values. */
     suspend fun conflicts(): List<Conflict> = work { conflicts() }
 
-    /** Chooses [value] for a field in conflict. */
-    suspend fun resolve(conflict: Conflict, value: ConflictValue): Boolean =
-        work { resolve(conflict.record, conflict.field, value.id) }
+    /**
+     * Chooses [value] for a field in conflict. If other values arrived since [conflict] was read, nothing is overridden:
+     * that is [VaultException.NotAllowed] with the code `changed_meanwhile`; show the conflict again.
+     */
+    suspend fun resolve(conflict: Conflict, value: ConflictValue): Boolean = work { resolve(conflict, value.id) }
+
+    /**
+     * Says what is right where none of the values is, written as [ConflictValue.text] is: numbers in digits, a time in UTC
+     * milliseconds. [VaultException.NotAllowed] names the field that [text] does not fit.
+     */
+    suspend fun resolveOtherwise(conflict: Conflict, text: String): Boolean =
+        work { resolveOtherwise(conflict, text) }
 
     /**
      * Procedures that may be chosen today and answer [search], the best first. Accents are optional: `ho so` finds

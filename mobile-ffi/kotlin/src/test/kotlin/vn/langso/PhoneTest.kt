@@ -94,6 +94,18 @@ class PhoneTest {
                 head.sync(transport())
                 assertEquals("hẹn thứ sáu", head.assistance(id)?.note)
                 assertTrue(head.conflicts().none { it.record == id })
+
+                head.amend(id, AssistanceField.People(2u))
+                deputy.amend(id, AssistanceField.People(3u))
+                head.sync(transport())
+                deputy.sync(transport())
+                val people = deputy.conflicts().single { it.record == id }
+                val unfit = assertThrows<VaultException.NotAllowed> { deputy.resolveOtherwise(people, "nhiều") }
+                assertEquals("field_people", unfit.code)
+                assertTrue(deputy.resolveOtherwise(people, "4"))
+                deputy.sync(transport())
+                head.sync(transport())
+                assertEquals(4u, head.assistance(id)?.people)
             }
         }
     }
