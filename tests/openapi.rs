@@ -205,6 +205,12 @@ fn every_example_fits_its_schema_and_is_read_as_its_handler_reads_it() {
     }
 }
 
+/// Whether a parameter of an export says that records are asked by it.
+fn told_of_records(parameter: &Value) -> bool {
+    let about = parameter["description"].as_str().unwrap();
+    about.starts_with("Of records")
+}
+
 /// A path with the examples of its parameters, in the path and – but for units, which are others here – in the query.
 fn filled(path: &str, told: &Value) -> String {
     let (mut path, mut query) = (path.to_owned(), Vec::new());
@@ -216,6 +222,8 @@ fn filled(path: &str, told: &Value) -> String {
         };
         match parameter["in"].as_str() {
             Some("path") => path = path.replace(&format!("{{{name}}}"), &example),
+            // Each file of an export can be asked something else: here it is records.
+            Some("query") if path.starts_with("/v1/exports/") && !told_of_records(parameter) => {}
             Some("query")
                 if (name != "unit" || parameter["required"] == true) && !parameter["example"].is_null() =>
             {

@@ -217,8 +217,10 @@ pub fn last_settled(
 /// The store's.
 pub fn by_unit(conn: &Connection, permit: &Permit<Read>) -> rusqlite::Result<BTreeMap<UnitId, u64>> {
     let (wheres, values) = within("unit", permit);
+    // Not `record IN`: that would be looked up unit by unit for every record that there is.
     let sql = format!(
-        "SELECT unit, count(*) FROM conflict WHERE {wheres} AND record IN (SELECT record FROM assistance) GROUP BY unit"
+        "SELECT unit, count(*) FROM conflict c WHERE {wheres}
+           AND EXISTS (SELECT 1 FROM assistance a WHERE a.record = c.record) GROUP BY unit"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
