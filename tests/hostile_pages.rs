@@ -21,18 +21,23 @@ const PAGES: usize = 400;
 
 /// Every page that can be reached from the first one, by its address.
 fn crawled(office: &Office, who: &Credentials) -> BTreeMap<String, String> {
-    let (mut pages, mut waiting) = (BTreeMap::new(), VecDeque::from(["/".to_owned()]));
-    while let Some(path) = waiting.pop_front() {
+    let (mut pages, mut waiting) = (BTreeMap::new(), VecDeque::from([(String::new(), "/".to_owned())]));
+    while let Some((from, path)) = waiting.pop_front() {
         let leads_on = ["/language", "/live", "/static", "/v1/", "/openapi.json"];
         let outside = !path.starts_with('/') || leads_on.iter().any(|begin| path.starts_with(begin));
         if outside || pages.contains_key(&path) {
             continue;
         }
         let answer = office.page(&path, who);
-        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", html(&answer));
+        assert_eq!(
+            answer.status,
+            StatusCode::OK,
+            "{path} of {from}: {}",
+            html(&answer)
+        );
         let page = html(&answer);
         let found = links(&page).into_iter();
-        waiting.extend(found.map(|link| link.split('#').next().unwrap().to_owned()));
+        waiting.extend(found.map(|link| (path.clone(), link.split('#').next().unwrap().to_owned())));
         pages.insert(path, page);
         assert!(pages.len() < PAGES, "there is no end to it");
     }

@@ -392,6 +392,9 @@ fn an_address_that_nobody_means_is_answered_by_a_page_that_says_so() {
         "/remarks?all=perhaps",
         "/remarks?cursor=AAAA",
         "/report?month=2025-13",
+        "/charts?to=9999-12-31",
+        "/report?month=0001-01",
+        "/report?month=9998-12",
         "/report?month=9999-12-31",
         "/report?month=x",
         "/report?unit=x",
@@ -409,16 +412,14 @@ fn an_address_that_nobody_means_is_answered_by_a_page_that_says_so() {
     // What can be meant, and has nothing to show.
     for path in [
         "/charts?from=2024-03-04&to=2025-03-03",
-        "/charts?to=9999-12-31",
         "/quarantine?after=-9223372036854775808",
         "/quarantine?after=9223372036854775807",
         "/records?from=2030-01-01&to=2020-01-01",
         "/records?category=%3Cscript%3E&outcome=%F0%9F%90%83",
-        "/report?month=9998-12",
     ] {
         assert_eq!(page(&office, path, &leader).status, StatusCode::OK, "{path}");
     }
-    let before_units = page(&office, "/report?month=0001-01", &leader);
+    let before_units = page(&office, "/report?month=2001-01", &leader);
     assert_eq!(before_units.status, StatusCode::NOT_FOUND);
     for path in ["/units/x", "/phones?unit=%00", "/accounts?unit=x"] {
         assert_eq!(

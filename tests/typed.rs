@@ -273,13 +273,19 @@ fn a_file_as_long_as_files_may_be_survives_the_login() {
         );
         let answer = sent_through_the_login(&seeded, "quantri", action, &form);
         // It is no file of that kind, and all of it is there to be mended.
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{action}");
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{action}: {:.3000}",
+            html(&answer)
+        );
         let form = form_to(&html(&answer), action);
         assert!(
             value(&form, "csv").replace("\r\n", "\n") == file,
             "{action} has lost some of it"
         );
         // A longer one is refused in words.
+        let form = form_to(&office.shown(action, &seeded.admin), action);
         let longer = set(form, &[("file", &(file.clone() + line))]);
         let answer = office.submit_parts(action, &seeded.admin, &longer);
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{action}");

@@ -31,6 +31,7 @@ fn lived_in() -> World {
     };
     one.edit(&settle, world.now_ms + 6).unwrap();
     one.sync(&world);
+    world.index();
     world
 }
 

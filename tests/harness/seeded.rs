@@ -232,9 +232,8 @@ fn draft(office: &Office, official: AccountId, unit: UnitId, said: &Said<'_>) ->
     phones.iter_mut().for_each(|phone| phone.sync(office));
     let id = RecordId::from_parts(office.now_ms() as u64, 7);
     let fields = vec![
-        DraftField::Title(said.of(200)),
+        DraftField::Title("Ra quân".to_owned()),
         DraftField::Number(Some(said.of(60))),
-        DraftField::Body(Some(said.of(200))),
         DraftField::Signer(Some(said.of(150))),
         DraftField::Urgency(Urgency::Normal),
         DraftField::Asks(Asks::Read),

@@ -11,6 +11,7 @@ use langso_server::ingest::{Ingest, Sender, Turns};
 use langso_server::policy::{Access, Grant};
 use langso_server::realm::{self, Account, Device};
 use langso_server::restore::restore;
+use langso_server::search::{self, Blinder};
 use langso_server::store::Store;
 use langso_server::tree::Tree;
 use langso_server::verify::{Report, verify};
@@ -205,6 +206,15 @@ impl World {
             .store
             .read_blocking(|conn| verify(conn, master))
             .unwrap()
+    }
+
+    /// Lets the index of the search catch up, as it does in the quiet.
+    pub fn index(&self) {
+        let server = self.server();
+        let blinder = Blinder::of(&server.ingest.master);
+        self.runtime
+            .block_on(search::catch_up(&server.store, &blinder))
+            .unwrap();
     }
 
     /// Does something to the store that no server would do.

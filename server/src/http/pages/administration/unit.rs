@@ -77,6 +77,10 @@ struct UnitPage {
     came_from: Vec<(String, String, String)>,
     below: Vec<(String, String, String)>,
     siblings: Vec<Sibling>,
+    /// Whether the reader sees records of it as it is now …
+    reads_records: bool,
+    /// … and its phones.
+    oversees: bool,
     audits: bool,
     manages_people: bool,
     /// Whether the reader may change it.
@@ -308,6 +312,8 @@ async fn shown(
             .map(|unit| (unit.id.to_string(), unit.name.clone(), unit.code.clone()))
             .collect(),
         siblings: siblings(visitor, unit, &typed),
+        reads_records: visitor.records(Some(unit)).is_ok(),
+        oversees: visitor.reader.permit(Action::Oversee, Some(unit)).is_ok(),
         audits: visitor.realm(Action::ReadAudit).is_ok(),
         manages_people: holds(Action::ManageAccounts),
         places: match &managed {
