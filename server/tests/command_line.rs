@@ -196,12 +196,35 @@ fn a_store_is_not_migrated_under_the_server_that_serves_it() {
     }
     assert!(!older.exists());
     drop(server);
-    // What the last migration made; then the store is as a server of that version left it.
-    conn.execute("DROP TABLE settlement", []).unwrap();
+    // Without what the last migration made the store is as a server of that version left it.
+    for made in made_last() {
+        conn.execute_batch(&format!("DROP {made}")).unwrap();
+    }
     let migrated = langso(&["quarantine", "list", "--data", text(&data)]);
     assert!(migrated.status.success(), "{}", printed(&migrated));
     assert_eq!(version(), newest);
     drop(serving(&data));
+}
+
+/// What the last migration makes, the last first: `TABLE settlement`, `INDEX settlement_by_unit`.
+fn made_last() -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
+    let version = |path: &PathBuf| -> u32 {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name[1..].split("__").next().unwrap().parse().unwrap()
+    };
+    let files = std::fs::read_dir(dir).unwrap();
+    let last = files
+        .map(|file| file.unwrap().path())
+        .max_by_key(version)
+        .unwrap();
+    let sql = std::fs::read_to_string(last).unwrap();
+    let made = sql.lines().filter_map(|line| line.strip_prefix("CREATE "));
+    let mut made: Vec<String> = made
+        .map(|made| made.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    made.reverse();
+    made
 }
 
 #[test]

@@ -64,9 +64,9 @@ mod tests {
         );
         drop(two);
         waiting.await;
-        assert_eq!(begun.elapsed(), PATIENCE / 2);
-        let _never_done = turns.first_part();
+        assert!(begun.elapsed() < PATIENCE);
+        let (_never_done, begun) = (turns.first_part(), Instant::now());
         turns.let_others_go().await;
-        assert_eq!(begun.elapsed(), PATIENCE / 2 + PATIENCE);
+        assert!(begun.elapsed() >= PATIENCE);
     }
 }
