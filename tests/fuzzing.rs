@@ -17,6 +17,8 @@
 
 #[path = "fuzzing/chance.rs"]
 mod chance;
+#[path = "fuzzing/contradictions.rs"]
+mod contradictions;
 #[path = "fuzzing/guarded.rs"]
 mod guarded;
 #[path = "fuzzing/inputs.rs"]

@@ -197,8 +197,9 @@ fn mutated_answers_harm_no_phone() {
         if n % 20 == 0 {
             // What was recorded is there, whatever a server has said, and it is on disk.
             assert!(saved(&replica) == made, "something is lost before input {n}");
-            let opened = Replica::open(replica.into_store(), identity()).unwrap();
+            let mut opened = Replica::open(replica.into_store(), identity()).unwrap();
             assert!(saved(&opened) == made, "something is not stored before input {n}");
+            record(&mut opened, &mut rng);
             (replica, made) = (phone(), BTreeSet::new());
         }
         made.insert(record(&mut replica, &mut rng));
@@ -254,6 +255,11 @@ fn answer(village: &Village, receipts: usize, rng: &mut StdRng) -> Vec<u8> {
         1 => Receipt::MissingDeps { hashes: Vec::new() },
         _ => Receipt::Durable { from: 1, to: 1 },
     };
+    told((0..receipts).map(|_| receipt(rng)).collect(), vec![item])
+}
+
+/// An answer that says this, and that there is nothing more.
+pub fn told(receipts: Vec<Receipt>, items: Vec<Item>) -> Vec<u8> {
     let response = SyncResponse {
         v: VERSION,
         epoch: EpochInfo {
@@ -262,8 +268,8 @@ fn answer(village: &Village, receipts: usize, rng: &mut StdRng) -> Vec<u8> {
         },
         server_time_ms: NOW_MS,
         token: None,
-        receipts: (0..receipts).map(|_| receipt(rng)).collect(),
-        items: vec![item],
+        receipts,
+        items,
         cursor: Some(vec![7; 40]),
         digest: None,
         more: false,

@@ -1,6 +1,6 @@
 //! A document while an answer is taken: a clone, and what the store has to do so that it becomes the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rand_core::CryptoRng;
 
@@ -68,22 +68,55 @@ impl Staged {
         at_ms: i64,
     ) {
         for (hash, record) in changes {
-            if let Some(at) = self.open.pending.iter().position(|change| change.hash == hash) {
-                self.open.pending.remove(at);
-                self.open.loose += 1;
-                self.open.confirm(hash);
-            }
-            self.confirmed.push(Confirmed {
-                hash,
-                record,
-                position,
-                at_ms,
-            });
+            self.arrived(&[hash], at_ms);
+            self.confirm_one(hash, record, position, at_ms);
         }
         if self.open.pending.is_empty() {
             // Every record has its own key in the store by now; who finds the phone later finds no seed.
             self.open.seed = None;
         }
+    }
+
+    fn confirm_one(&mut self, hash: ChangeHash, record: RecordId, position: Option<u64>, at_ms: i64) {
+        if let Some(at) = self.open.pending.iter().position(|change| change.hash == hash) {
+            self.open.pending.remove(at);
+            self.refused.remove(&hash);
+            self.open.loose += 1;
+            self.open.confirm(hash);
+        }
+        self.confirmed.push(Confirmed {
+            hash,
+            record,
+            position,
+            at_ms,
+        });
+    }
+
+    /// Confirms what is pending and what these changes stand on, whatever else was said about it: who has a change has that
+    /// too. Otherwise a server that contradicts itself would leave confirmed changes here that stand on refused ones.
+    fn arrived(&mut self, changes: &[ChangeHash], at_ms: i64) {
+        for (hash, record) in self.pending_below(changes) {
+            self.confirm_one(hash, record, None, at_ms);
+        }
+    }
+
+    /// Pending changes that these stand on, in the order in which they were made.
+    fn pending_below(&self, changes: &[ChangeHash]) -> Vec<(ChangeHash, RecordId)> {
+        let (pending, history) = (&self.open.pending, self.open.document.history());
+        // Receipts come in the order in which changes were made: there is nothing before the first.
+        if pending.first().is_none_or(|first| changes == [first.hash]) {
+            return Vec::new();
+        }
+        let hashes: HashSet<ChangeHash> = pending.iter().map(|change| change.hash).collect();
+        let (mut waiting, mut below) = (changes.to_vec(), HashSet::new());
+        while let Some(hash) = waiting.pop() {
+            let deps = history.node(&hash).into_iter().flat_map(|node| &node.deps);
+            waiting.extend(deps.filter(|hash| hashes.contains(hash) && below.insert(**hash)));
+        }
+        let below = pending.iter().filter(|change| below.contains(&change.hash));
+        below
+            .filter_map(|change| Some((change.hash, record_of(change)?)))
+            .collect()
     }
 
     /// Merges changes from the server. One that is pending here came back without its receipt: it is confirmed. One that
@@ -102,21 +135,23 @@ impl Staged {
             .filter_map(|change| Some((change.hash, record_of(change)?)))
             .collect();
         self.confirm(own, None, at_ms);
-        match self.merge_as_it_is(chunks) {
+        match self.merge_as_it_is(chunks, at_ms) {
             Err(Refusal::ActorFork { actor, seq }) if !self.open.pending.is_empty() => {
                 self.forked = Some((actor, seq));
                 self.rebase(&fresh_actor(rng));
-                self.merge_as_it_is(chunks)
+                self.merge_as_it_is(chunks, at_ms)
             }
             merged => merged,
         }
     }
 
-    fn merge_as_it_is(&mut self, chunks: &[&[u8]]) -> Result<(), Refusal> {
+    fn merge_as_it_is(&mut self, chunks: &[&[u8]], at_ms: i64) -> Result<(), Refusal> {
         if let Admission::Plan(plan) = admit(&self.open.document, chunks, Gate::Log)? {
             let new: Vec<(ChangeHash, usize)> = plan.new.iter().map(|new| (new.hash, new.index)).collect();
             self.add_rows(|document| document.adopt(*plan));
             self.moved = true;
+            let hashes: Vec<ChangeHash> = new.iter().map(|(hash, _)| *hash).collect();
+            self.arrived(&hashes, at_ms);
             for (hash, index) in new {
                 let bytes = chunks.get(index).map_or_else(Vec::new, |chunk| chunk.to_vec());
                 self.new.push((hash, bytes));
