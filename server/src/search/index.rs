@@ -61,7 +61,7 @@ pub(super) fn put_due(tx: &Transaction<'_>, blinder: &Blinder, most: usize) -> r
 ///
 /// # Errors
 /// The store's.
-pub(crate) fn put(tx: &Transaction<'_>, blinder: &Blinder, record: RecordId) -> rusqlite::Result<()> {
+pub(super) fn put(tx: &Transaction<'_>, blinder: &Blinder, record: RecordId) -> rusqlite::Result<()> {
     let mut statement = tx.prepare_cached(&format!("{ROWS} WHERE record = ?"))?;
     let row = statement
         .query_row([record.to_bytes()], IndexRow::of)

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
@@ -21,7 +20,7 @@ use super::super::records::between;
 use super::form::Filled;
 use super::frame::{Frame, Visitor};
 use super::pick::{Choice, choices};
-use super::render;
+use super::{render, status};
 use crate::app::App;
 use crate::audit::{self, Act, Change};
 use crate::catalogue::Names;
@@ -193,10 +192,7 @@ fn list(
     (next, found_next): (Option<String>, Option<String>),
     problem: Option<String>,
 ) -> Result<Response, ApiError> {
-    let status = match problem {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = status(problem.as_ref());
     let page = RecordsPage {
         frame: visitor.frame("way-records", "/records"),
         units: choices(visitor.words, visitor.tree(), &visitor.all, unit),
