@@ -32,8 +32,8 @@ fn snapshots_of(pages: &[SyncResponse]) -> usize {
 }
 
 fn refresh(world: &World) -> usize {
-    let (store, ingest) = (&world.server().store, &world.server().ingest);
-    world.runtime.block_on(snapshots::refresh(store, ingest)).unwrap()
+    let store = &world.server().store;
+    world.runtime.block_on(snapshots::refresh(store)).unwrap()
 }
 
 fn busy_hamlet(world: &mut World, records: i64) -> Phone {

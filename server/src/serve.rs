@@ -117,7 +117,7 @@ async fn make_snapshots(app: Arc<App>) {
     let mut ticks = tokio::time::interval(SNAPSHOTS_EVERY);
     loop {
         ticks.tick().await;
-        match snapshots::refresh(app.store(), &app.exchange.ingest).await {
+        match snapshots::refresh(app.store()).await {
             Ok(0) => {}
             Ok(stored) => tracing::info!(stored, "snapshots were made"),
             Err(error) => tracing::warn!(%error, "snapshots were not made"),

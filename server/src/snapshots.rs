@@ -4,60 +4,67 @@
 //! documents that grew to twice their size since the last one, so that the work for each change stays the same however large a
 //! document gets; and it is stored only after it was loaded again and is the document that the log makes.
 
-use std::sync::Arc;
-
 use sync_core::document::Document;
 use sync_core::ids::DocumentId;
 use sync_core::preflight::{DocumentLimits, preflight_document};
 
 use crate::documents::Loaded;
-use crate::ingest::{Ingest, IngestError};
-use crate::log;
+use crate::log::{self, ReplayError};
 use crate::store::{Store, WriteError};
+use crate::workers::{Abandoned, quietly};
 
 /// Fewer new changes than this are not worth a snapshot: as they came they are as small.
 const LEAST_CHANGES: u64 = 64;
 /// So many documents at a time; the others have their turn the next time.
 const AT_A_TIME: usize = 200;
 
+/// Why no more snapshots were made; those before are stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The store does not tell which are due.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// A document cannot be loaded.
+    #[error("document {0} does not load: {1}")]
+    Damaged(DocumentId, ReplayError),
+    /// One was not stored.
+    #[error(transparent)]
+    Write(#[from] WriteError<rusqlite::Error>),
+    /// The process is going down, or a bug made the work panic.
+    #[error(transparent)]
+    Abandoned(#[from] Abandoned),
+}
+
 /// Makes the snapshots that are due. Gives how many were stored.
 ///
 /// # Errors
-/// [`IngestError`]; the snapshots before it are stored.
-pub async fn refresh(store: &Store, ingest: &Arc<Ingest>) -> Result<usize, IngestError> {
+/// [`SnapshotError`].
+pub async fn refresh(store: &Store) -> Result<usize, SnapshotError> {
     let due = store.read(|conn| log::snapshots_due(conn, LEAST_CHANGES, AT_A_TIME));
-    let due = due
-        .await
-        .map_err(|error| IngestError::Storage(error.to_string()))?;
     let mut stored = 0;
-    for id in due {
-        stored += make(store, ingest, id).await?;
+    for id in due.await? {
+        stored += make(store, id).await?;
     }
     Ok(stored)
 }
 
-/// Makes one. While it is made nobody writes to the document.
-async fn make(store: &Store, ingest: &Arc<Ingest>, id: DocumentId) -> Result<usize, IngestError> {
-    let mut held = ingest.documents.hold(id).await;
+/// Makes one, of the log as it is when it is read: no document is held, so nobody waits for it, and those in memory stay
+/// there. If somebody writes to the document meanwhile, nothing is stored, and it is made the next time.
+async fn make(store: &Store, id: DocumentId) -> Result<usize, SnapshotError> {
     let reader = store.clone();
-    let made = ingest.workers.run(move || {
-        if held.is_none() {
-            let loaded = reader.read_blocking(|conn| Loaded::load(conn, id));
-            *held = Some(loaded.map_err(|error| IngestError::Damaged(id, error))?);
-        }
-        let made = held.as_ref().and_then(|loaded| verified(&loaded.document));
-        Ok::<_, IngestError>((held, made))
+    let made = quietly(move || {
+        let loaded = reader.read_blocking(|conn| Loaded::load(conn, id))?;
+        let heads = loaded.document.heads();
+        Ok::<_, ReplayError>((heads, verified(&loaded.document)))
     });
-    let (held, made) = made.await.map_err(|_| IngestError::Abandoned)??;
-    let stored = match (&*held, made) {
-        (Some(loaded), Some(bytes)) => put(store, id, loaded.document.heads(), bytes).await,
-        (Some(_) | None, _) => {
+    let made = made.await?;
+    match made.map_err(|error| SnapshotError::Damaged(id, error))? {
+        (heads, Some(bytes)) => Ok(put(store, id, heads, bytes).await?),
+        (_, None) => {
             tracing::error!(document = %id, "saved it is too large or dense for phones, or loaded again another document");
             Ok(0)
         }
-    };
-    ingest.documents.release(id, held);
-    stored.map_err(|error| IngestError::Storage(error.to_string()))
+    }
 }
 
 async fn put(

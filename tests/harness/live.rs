@@ -336,9 +336,7 @@ impl Village {
                 fresh.edit(&Edit::LogAssistance(Box::new(new))).unwrap();
                 fresh.sync(|| Fate::Delivered).await.unwrap();
                 assert_eq!(fresh.unsent().unwrap(), (0, 0));
-                snapshots::refresh(app.store(), &app.exchange.ingest)
-                    .await
-                    .unwrap();
+                snapshots::refresh(app.store()).await.unwrap();
             });
             self.sync(0);
         }
