@@ -276,16 +276,19 @@ pub struct SetAside {
     pub code: String,
     /// What a person gave as the reason to leave it at that; nothing, while nobody has decided.
     pub discarded: Option<String>,
+    /// The record as this phone showed it then, where it is an act of help: for who wants to record it anew.
+    pub shown: Option<Assistance>,
 }
 
-impl From<sync_core::replica::SetAside> for SetAside {
-    fn from(aside: sync_core::replica::SetAside) -> Self {
+impl From<(replica::SetAside, Option<Shown>)> for SetAside {
+    fn from((aside, shown): (replica::SetAside, Option<Shown>)) -> Self {
         Self {
             record: aside.record.to_string(),
             unit: aside.document.unit().to_string(),
             made_at_ms: aside.made_at_ms,
             code: aside.refused.code,
             discarded: aside.refused.verdict,
+            shown: shown.map(Into::into),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Vault {
     /// What the store says.
     pub fn set_aside(&self) -> Result<Vec<SetAside>> {
         self.with(|session| {
-            let aside = session.replica()?.set_aside()?;
+            let aside = session.replica()?.set_aside_shown()?;
             Ok(aside.into_iter().map(Into::into).collect())
         })
     }

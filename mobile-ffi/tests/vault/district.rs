@@ -10,7 +10,7 @@ use langso_mobile::{
     Asks, DirectiveText, HttpAnswer, HttpHeader, HttpRequest, NewAssistance, Transport, TransportError,
     Urgency, Vault,
 };
-use langso_server::accounts::fresh_account;
+use langso_server::accounts::{self, fresh_account};
 use langso_server::app::App;
 use langso_server::audit::By;
 use langso_server::catalogue;
@@ -18,7 +18,8 @@ use langso_server::clock::{Clock, day_of, random_bits};
 use langso_server::config::Config;
 use langso_server::devices::{self, End};
 use langso_server::http::router;
-use langso_server::policy::{self, Grant, Role};
+use langso_server::policy::{self, Grant, Permit, Role, Write};
+use langso_server::quarantine::{self, Discard};
 use langso_server::realm::{self, Account};
 use langso_server::teams::{Team, add_codes, add_teams};
 use langso_server::units;
@@ -119,12 +120,61 @@ impl District {
     /// Revokes the phone that has this vault, or marks it as lost.
     pub(crate) fn end(&self, vault: &Vault, end: End) {
         let device = vault.status().unwrap().device.unwrap().parse().unwrap();
-        let by = By::console(Clock::system().now_ms());
+        let by = console();
         let ended = self.app.store().write_blocking(move |tx| {
             let permit = policy::console(realm::all_units(tx)?);
             devices::end(tx, &permit, &by, device, end)
         });
         ended.unwrap();
+    }
+
+    /// Suspends the account of the first hamlet's team: its phones read nothing more, and may only deliver.
+    pub(crate) fn suspend(&self) {
+        let (team, by) = (self.teams[0].account, console());
+        let suspended = self.app.store().write_blocking(move |tx| {
+            let permit = policy::console(realm::all_units(tx)?);
+            accounts::suspend(tx, &permit, &by, team)
+        });
+        suspended.unwrap();
+    }
+
+    /// Takes the suspension back.
+    pub(crate) fn resume(&self) {
+        let (team, by) = (self.teams[0].account, console());
+        let resumed = self.app.store().write_blocking(move |tx| {
+            let permit = policy::console(realm::all_units(tx)?);
+            accounts::resume(tx, &permit, &by, team)
+        });
+        resumed.unwrap();
+    }
+
+    /// Discards what waits in quarantine, and says how many batches that were.
+    pub(crate) fn discard(&self, reason: Discard) -> usize {
+        let (permit, parked) = self.parked();
+        for id in &parked {
+            let by = console();
+            let discarding = self.app.exchange.discard(&permit, *id, reason, &by);
+            self.runtime.block_on(discarding).unwrap();
+        }
+        parked.len()
+    }
+
+    /// Releases what waits in quarantine, and says how many batches that were.
+    pub(crate) fn release(&self) -> usize {
+        let (permit, parked) = self.parked();
+        for id in &parked {
+            let by = console();
+            let releasing = self.app.exchange.release(&permit, *id, &by);
+            self.runtime.block_on(releasing).unwrap();
+        }
+        parked.len()
+    }
+
+    fn parked(&self) -> (Permit<Write>, Vec<i64>) {
+        let store = self.app.store();
+        let permit = policy::console(store.read_blocking(realm::all_units).unwrap());
+        let parked = store.read_blocking(quarantine::list).unwrap();
+        (permit, parked.into_iter().map(|parked| parked.id).collect())
     }
 
     /// What the server answers to a request.
@@ -197,6 +247,10 @@ impl District {
         *way.weather.lock().unwrap() = Weather::Fine;
         error.to_string()
     }
+}
+
+fn console() -> By {
+    By::console(Clock::system().now_ms())
 }
 
 pub(crate) fn text(path: &std::path::Path) -> String {

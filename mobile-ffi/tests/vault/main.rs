@@ -11,4 +11,5 @@ mod catalogue;
 mod district;
 mod revoked;
 mod sealed;
+mod set_aside;
 mod use_of_a_day;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Replica, Result};
+use super::{Replica, Result, SetAside};
 use crate::edit::Personal;
 use crate::ids::{Class, RecordId};
 use crate::local_store::{ListPlace, ListQuery, LocalStore};
@@ -164,6 +164,34 @@ impl<S: LocalStore> Replica<S> {
         remarks
             .map(|remark| Ok((remark.clone(), self.words(&remark)?)))
             .collect()
+    }
+
+    /// What stands aside, oldest first, each with its record as it was shown when it was set aside, where that is an act of
+    /// help.
+    ///
+    /// # Errors
+    /// [`super::ReplicaError::Store`].
+    pub fn set_aside_shown(&self) -> Result<Vec<(SetAside, Option<Shown>)>, S> {
+        let show = |aside: SetAside| {
+            let shown = match &aside.refused.shown {
+                Some(RowChange::Assistance(row)) => Some(Shown {
+                    row: row.as_ref().clone(),
+                    personal: self.personal(row)?,
+                    delivery: Delivery::Refused {
+                        code: aside.refused.code.clone(),
+                    },
+                }),
+                Some(
+                    RowChange::Draft(_)
+                    | RowChange::Directive(_)
+                    | RowChange::Acknowledgement(_)
+                    | RowChange::Remark(_),
+                )
+                | None => None,
+            };
+            Ok((aside, shown))
+        };
+        self.set_aside()?.into_iter().map(show).collect()
     }
 
     fn shown_all(&self, rows: impl IntoIterator<Item = Assistance>) -> Result<Vec<Shown>, S> {

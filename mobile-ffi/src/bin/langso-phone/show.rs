@@ -145,12 +145,22 @@ pub(crate) fn set_aside(aside: &SetAside) -> Value {
         "made_at_ms": aside.made_at_ms,
         "code": aside.code,
         "discarded": aside.discarded,
+        "shown": aside.shown.as_ref().map(assistance),
     })
 }
 
 pub(crate) fn set_aside_line(aside: &SetAside) -> String {
     let decided = aside.discarded.as_deref().unwrap_or("nobody has decided");
-    format!("{}  {}  {decided}", aside.record, aside.code)
+    let name = aside
+        .shown
+        .as_ref()
+        .and_then(|shown| shown.citizen_name.as_deref());
+    format!(
+        "{}  {}  {decided}  {}",
+        aside.record,
+        aside.code,
+        name.unwrap_or("–")
+    )
 }
 
 pub(crate) fn remark(remark: &Remark) -> Value {

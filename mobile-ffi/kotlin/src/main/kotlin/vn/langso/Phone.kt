@@ -92,7 +92,10 @@ class Phone private constructor(
     /** One record, if it is here. */
     suspend fun assistance(record: String): Assistance? = work { assistance(record) }
 
-    /** What was recorded here and the server did not merge, oldest first. */
+    /**
+     * What was recorded here and the server did not merge, oldest first; [SetAside.discarded] is what was decided,
+     * [SetAside.shown] the record as it was typed. Nothing waits for it.
+     */
     suspend fun setAside(): List<SetAside> = work { setAside() }
 
     /** Fields that two people set to different values. */
