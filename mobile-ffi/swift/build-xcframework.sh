@@ -2,6 +2,7 @@
 # Builds LangSoFFI.xcframework and the Swift sources. Needs macOS with Xcode, and the three Rust targets below.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. mobile-ffi/library.env
 
 targets=(aarch64-apple-ios aarch64-apple-ios-sim aarch64-apple-darwin)
 out=mobile-ffi/swift
