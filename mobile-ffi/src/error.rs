@@ -82,8 +82,8 @@ impl From<SessionError<SqliteStoreError>> for VaultError {
             SessionError::Replica(error) => error.into(),
             SessionError::NotEnrolled => VaultError::SignInAgain { code },
             SessionError::Refused(_) => refused(code),
-            SessionError::Enrolled
-            | SessionError::Foreign
+            SessionError::Enrolled => VaultError::NotAllowed { code },
+            SessionError::Foreign
             | SessionError::Busy { .. }
             | SessionError::BadWord(_)
             | SessionError::Over => VaultError::Other { code },

@@ -8,6 +8,7 @@ let package = Package(
     products: [.library(name: "LangSo", targets: ["LangSo"])],
     targets: [
         .binaryTarget(name: "LangSoFFI", path: "LangSoFFI.xcframework"),
-        .target(name: "LangSo", dependencies: ["LangSoFFI"]),
+        // Random numbers of SQLCipher; everything else comes with the system's library.
+        .target(name: "LangSo", dependencies: ["LangSoFFI"], linkerSettings: [.linkedFramework("Security")]),
     ]
 )

@@ -20,7 +20,8 @@ impl Vault {
     /// Trades a one-time code for the identity of this phone. If it fails half-way, call it again with the same code.
     ///
     /// # Errors
-    /// `SignInAgain` if the code is no good; `Other` if the server cannot be reached or is none.
+    /// `SignInAgain` if the code is no good; `NotAllowed(enrolled_already)`; `Other` if the server cannot be reached or is
+    /// none.
     pub async fn enrol(&self, code: String, transport: Arc<dyn Transport>) -> Result<()> {
         let _turn = Turn::take(&self.syncing)?;
         let request = self.with(|session| Ok(session.enrol(&code)?))?.into();

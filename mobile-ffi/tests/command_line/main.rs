@@ -74,6 +74,10 @@ fn exit_codes_tell_a_script_what_to_do() {
     let away = stranger.fails(&["enrol", "http://127.0.0.1:9", "CODE"]);
     assert_eq!(away, (75, "unreachable".to_owned()));
     let head = district.phone("head", 0);
+    // Who is enrolled keeps its server, whatever else is tried.
+    let again = head.fails(&["enrol", "http://127.0.0.1:9", "CODE"]);
+    assert_eq!(again, (6, "enrolled_already".to_owned()));
+    assert!(head.run(&["sync"]).status.success());
     let unfit = head.fails(&["record", "--category", "x", "--outcome", "y", "--people", "0"]);
     assert_eq!(unfit, (6, "field_people".to_owned()));
     assert_eq!(head.run(&["record", "--category", "x"]).status.code(), Some(2));
@@ -171,6 +175,7 @@ fn what_the_server_did_not_merge_is_set_aside_and_listed() {
         (&json!(id), &Value::Null)
     );
     assert!(aside[0]["code"].is_string());
+    assert_eq!(aside[0]["shown"]["citizen_name"], "Lê Thị Hoa");
     let status = head.json(&["status"]);
     assert_eq!((&status["pending"], &status["refused"]), (&json!(1), &json!(1)));
 }
@@ -232,11 +237,28 @@ fn a_full_storage_takes_no_answer_and_asks_for_it_again() {
     }
 }
 
+#[test]
+fn a_full_storage_makes_no_half_a_phone() {
+    let district = District::start();
+    let head = Phone(district.dir.path().join("head"));
+    for blocks in [0, 1] {
+        let full = when_no_larger(&head, &["enrol", &district.url, &district.codes[0]], blocks);
+        assert_eq!(full, (5, "store_full".to_owned()), "{blocks} blocks");
+    }
+    let enrolled = head.run(&["enrol", &district.url, &district.codes[0]]);
+    assert!(enrolled.status.success(), "the same code: {enrolled:?}");
+}
+
 /// How a command fails where no file may grow beyond a few hundred bytes: who writes more gets an error, as from a full
 /// disk. The exit code, and the code that the error names.
 fn when_full(phone: &Phone, arguments: &[&str]) -> (i32, String) {
+    when_no_larger(phone, arguments, 1)
+}
+
+/// The same where no file may grow beyond so many blocks.
+fn when_no_larger(phone: &Phone, arguments: &[&str], blocks: u32) -> (i32, String) {
     let limited = format!(
-        "trap '' XFSZ; ulimit -f 1; exec {} --home {} --json {}",
+        "trap '' XFSZ; ulimit -f {blocks}; exec {} --home {} --json {}",
         env!("CARGO_BIN_EXE_langso-phone"),
         quoted(&phone.0),
         arguments.join(" "),

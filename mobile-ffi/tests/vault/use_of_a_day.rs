@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use langso_mobile::{
     Asks, AssistanceField, AssistanceFilter, Change, ChangeListener, Delivery, DirectiveText, Due,
     HttpAnswer, HttpRequest, Page, Reach, RemarkKind, RetractReason, Stage, SyncProgress, SyncStep, Target,
-    Transport, TransportError, Urgency, Vault,
+    Transport, TransportError, Urgency, Vault, VaultError,
 };
 
 use crate::district::{District, Way, Weather, help, long_draft};
@@ -246,6 +246,108 @@ fn a_list_comes_in_pages_newest_first() {
         ..AssistanceFilter::default()
     };
     assert_eq!(head.assistances(month, Page::default()).unwrap().items.len(), 3);
+}
+
+#[test]
+fn a_list_shows_what_is_asked_for() {
+    let district = District::new();
+    let (head, way) = district.phone("head");
+    let (deputy, deputys_way) = district.phone("deputy");
+    let made = |at_ms| {
+        let mut new = help("Lê Thị Hoa");
+        new.occurred_at_ms = Some(at_ms);
+        head.record_assistance(new).unwrap()
+    };
+    let ids = [1_731_049_200_000, 1_731_049_200_001, 1_731_049_200_002].map(made);
+    district.sync(&head, &way).unwrap();
+    district.sync(&deputy, &deputys_way).unwrap();
+    let people = |count| AssistanceField::People { count };
+    disagree(
+        &district,
+        &ids[1],
+        &[(&head, &way, people(2)), (&deputy, &deputys_way, people(3))],
+    );
+    let list = |filter: AssistanceFilter| -> Vec<String> {
+        let page = head.assistances(filter, Page::default()).unwrap();
+        page.items.into_iter().map(|row| row.id).collect()
+    };
+    let newest_first = |wanted: &[usize]| -> Vec<String> { wanted.iter().map(|n| ids[*n].clone()).collect() };
+    let home = head.status().unwrap().homes.remove(0);
+    for (filter, expected) in [
+        (
+            AssistanceFilter {
+                from_ms: Some(1_731_049_200_001),
+                until_ms: Some(1_731_049_200_002),
+                ..AssistanceFilter::default()
+            },
+            newest_first(&[1]),
+        ),
+        (
+            AssistanceFilter {
+                in_conflict: Some(true),
+                ..AssistanceFilter::default()
+            },
+            newest_first(&[1]),
+        ),
+        (
+            AssistanceFilter {
+                in_conflict: Some(false),
+                ..AssistanceFilter::default()
+            },
+            newest_first(&[2, 0]),
+        ),
+        (
+            AssistanceFilter {
+                unit: Some(home),
+                ..AssistanceFilter::default()
+            },
+            newest_first(&[2, 1, 0]),
+        ),
+        (
+            AssistanceFilter {
+                unit: Some("01JF0000000000000000000000".into()),
+                ..AssistanceFilter::default()
+            },
+            Vec::new(),
+        ),
+    ] {
+        assert_eq!(list(filter.clone()), expected, "{filter:?}");
+    }
+}
+
+#[test]
+fn a_draft_that_was_given_up_stays_readable_and_is_not_issued() {
+    let district = District::new();
+    let (official, way) = district.official();
+    let draft = official.draft(long_draft(1), None).unwrap();
+    assert!(official.discard(draft.clone()).unwrap());
+    assert!(!official.discard(draft.clone()).unwrap(), "nothing new");
+    let drafts = official.drafts().unwrap();
+    assert_eq!(
+        (drafts.len(), drafts[0].discarded, drafts[0].text.title.as_str()),
+        (1, true, "Rà soát lần 1")
+    );
+    assert!(matches!(
+        official.issue(draft),
+        Err(VaultError::NotAllowed { .. })
+    ));
+    assert_eq!(district.sync(&official, &way).unwrap().total.refused, 0);
+}
+
+#[test]
+fn the_server_is_told_which_app_a_phone_has() {
+    let district = District::new();
+    let (head, way) = district.phone("head");
+    head.set_app_version("Sổ tay thôn 1.4".into());
+    district.sync(&head, &way).unwrap();
+    district.runtime.block_on(district.app.flush_presence());
+    let sql = "SELECT app_version FROM device_health";
+    let told: Option<String> = district
+        .app
+        .store()
+        .read_blocking(|conn| conn.query_row(sql, [], |row| row.get(0)))
+        .unwrap();
+    assert_eq!(told.as_deref(), Some("Sổ tay thôn 1.4"));
 }
 
 #[test]

@@ -207,7 +207,10 @@ impl Command {
 fn enrol(home: &Home<'_>, url: &str, code: &str, format: Format) -> anyhow::Result<()> {
     let server = Arc::new(Server::at(url)?);
     let vault = home.open_or_create()?;
-    home.keep_server(url)?;
+    // Who is enrolled stays with the server that it is enrolled at.
+    if vault.status()?.realm.is_none() {
+        home.keep_server(url)?;
+    }
     wait(vault.enrol(code.to_owned(), server))??;
     sync(home, &vault, format)
 }

@@ -31,19 +31,27 @@ impl Home<'_> {
     pub(crate) fn open_or_create(&self) -> anyhow::Result<Arc<Vault>> {
         std::fs::create_dir_all(self.0).with_context(|| self.0.display().to_string())?;
         if !self.key_file().exists() {
-            let key: [u8; 32] = rand::random();
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(self.key_file())?;
-            file.write_all(HEXLOWER.encode(&key).as_bytes())?;
-            file.sync_all()?;
+            self.make_key().context("the key file")?;
         }
         if self.vault().exists() {
             return self.open();
         }
         Ok(Vault::create(text(&self.vault())?, self.key()?)?)
+    }
+
+    /// Whole or not at all: a key that was cut short would open nothing ever.
+    fn make_key(&self) -> std::io::Result<()> {
+        let (key, fresh): ([u8; 32], _) = (rand::random(), self.0.join("key.new"));
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        file.write_all(HEXLOWER.encode(&key).as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(fresh, self.key_file())
     }
 
     /// Opens the phone.
@@ -86,7 +94,7 @@ impl Home<'_> {
 
     /// Remembers the server's address.
     pub(crate) fn keep_server(&self, url: &str) -> anyhow::Result<()> {
-        Ok(std::fs::write(self.server_file(), url)?)
+        std::fs::write(self.server_file(), url).context("the server file")
     }
 }
 

@@ -8,7 +8,7 @@ mod home;
 mod http;
 mod show;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,7 +51,8 @@ fn failed(error: &anyhow::Error, format: show::Format) -> ExitCode {
         drop(usage.print());
         return ExitCode::from(2);
     }
-    let of_vault = error.downcast_ref::<VaultError>();
+    let full = full(error);
+    let of_vault = error.downcast_ref::<VaultError>().or(full.as_ref());
     let (name, code) = match of_vault {
         Some(VaultError::SignInAgain { .. }) => ("sign_in_again", 3),
         Some(VaultError::UpdateApp { .. }) => ("update_app", 4),
@@ -70,4 +71,17 @@ fn failed(error: &anyhow::Error, format: show::Format) -> ExitCode {
     };
     drop(writeln!(std::io::stderr(), "{line}"));
     ExitCode::from(code)
+}
+
+/// What the vault says of a full disk, said of the files beside it.
+fn full(error: &anyhow::Error) -> Option<VaultError> {
+    let kind = error.downcast_ref::<std::io::Error>()?.kind();
+    let full = [
+        ErrorKind::StorageFull,
+        ErrorKind::QuotaExceeded,
+        ErrorKind::FileTooLarge,
+    ];
+    full.contains(&kind).then(|| VaultError::StorageFull {
+        code: "store_full".to_owned(),
+    })
 }

@@ -29,7 +29,8 @@ public final class UrlSessionTransport: Transport, Sendable {
                 (name as? String).map { HttpHeader(name: $0, value: "\(value)") }
             }
             return HttpAnswer(status: UInt16(answer.statusCode), headers: headers, body: body)
-        } catch is CancellationError {
+        } catch let error as URLError where error.code == .cancelled {
+            // That is how URLSession says that its task was cancelled.
             throw TransportError.Cancelled
         } catch {
             throw TransportError.Unreachable
