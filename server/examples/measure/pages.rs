@@ -114,7 +114,11 @@ fn examples(conn: &Connection) -> rusqlite::Result<BTreeMap<&'static str, String
             "directive",
             "SELECT record FROM directive ORDER BY issued_at DESC LIMIT 1",
         ),
-        ("draft", "SELECT record FROM draft WHERE discarded = 0 LIMIT 1"),
+        (
+            "draft",
+            "SELECT record FROM draft WHERE discarded = 0 \
+             AND NOT EXISTS (SELECT 1 FROM directive WHERE directive.draft = draft.record) LIMIT 1",
+        ),
         ("account", "SELECT account FROM device LIMIT 1"),
         (
             "unit",
