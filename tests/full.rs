@@ -1,13 +1,16 @@
 //! Stories of a month that one phone fills up, over HTTP: it is told so and keeps its copy, and everybody goes on.
 
 use langso_server::drive::Fate;
+use langso_server::log;
+use langso_server::snapshots;
+use langso_server::verify::verify;
 use sync_core::admission::{DEVICE_ACTORS, DEVICE_CHANGES};
 use sync_core::document::Document;
 use sync_core::edit::{AssistanceField, Edit};
 use sync_core::forge::{Forged, Id, Op, record_object, values};
 use sync_core::ids::{DocumentId, Month, RecordId};
 use sync_core::preflight::chunk_hash;
-use sync_core::protocol::Receipt;
+use sync_core::protocol::{HashBytes, HealAnswer, HealQuestion, Receipt, SyncRequest};
 
 use crate::harness::Village;
 use crate::harness::live::{fresh_record, records};
@@ -45,7 +48,7 @@ impl Filling {
     fn next(&mut self, actor: [u8; 16], seq: u64) -> Vec<u8> {
         self.frame.actor = actor;
         self.frame.seq = seq;
-        let op = Op::put_int(self.object, "people", 1 + (self.made % 1_000) as i64);
+        let op = Op::put_int(self.object, "people", 1 + (self.made % 2) as i64);
         self.frame.ops = vec![op.replacing(self.value.drain(..))];
         let chunk = self.frame.cast();
         self.value = vec![self.frame.id(0)];
@@ -137,6 +140,42 @@ fn a_phone_that_fills_a_month_with_changes_is_told_so_and_the_next_month_goes_on
             .map(|seq| filling.next([0x77; 16], seq))
             .collect()
     });
+}
+
+/// What one device says again and again is stored so short that phones do not believe it: there is no snapshot of it, one is
+/// not tried each time, and who begins gets it change by change.
+#[test]
+fn a_month_too_dense_for_a_snapshot_is_sent_change_by_change() {
+    let mut village = Village::new();
+    sync(&mut village);
+    let mut filling = Filling::of(&village, village.record());
+    let chunks: Vec<Vec<u8>> = (1..=6_000).map(|seq| filling.next([0x77; 16], seq)).collect();
+    deliver(&mut village, &chunks);
+    assert!(village.document().save_for_phones().is_none());
+
+    let (store, runtime) = (village.app.store().clone(), &village.runtime);
+    assert_eq!(runtime.block_on(snapshots::refresh(&store)).unwrap(), 0);
+    let due = store.read_blocking(|conn| log::snapshots_due(conn, 64, 100));
+    assert!(!due.unwrap().contains(&village.id()));
+    assert!(
+        store
+            .read_blocking(|conn| verify(conn, &village.app.exchange.ingest.master))
+            .unwrap()
+            .problems
+            .is_empty()
+    );
+
+    // Nor does an answer bring it whole that would then be refused.
+    let heads = vec![HashBytes([7; 32])];
+    let id = village.id();
+    let heal = vec![HealQuestion::Heads { document: id, heads }];
+    let request = SyncRequest {
+        heal,
+        ..village.empty()
+    };
+    assert_eq!(village.exchange(&request).heal, [HealAnswer::NotYet]);
+    // A fresh phone begins with it, and others go on.
+    village.leaves_nobody_harmed();
 }
 
 #[test]

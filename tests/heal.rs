@@ -1,6 +1,8 @@
 //! Stories of differences that nobody meant: found by the digest, healed for the document that has them, and over.
 
+use sync_core::edit::Edit;
 use sync_core::protocol::{HealAnswer, Item};
+use sync_core::record::RetractReason;
 
 use crate::harness::{Fate, World};
 
@@ -96,6 +98,45 @@ fn a_difference_that_cannot_be_healed_is_no_loop() {
     assert!(head.replica().status().diverged, "but the phone says so");
     let calm = head.exchange(&world, Fate::Delivered).unwrap().unwrap();
     assert!(!calm.more);
+}
+
+#[test]
+fn a_month_that_is_damaged_on_the_phone_takes_nothing_and_holds_nothing_up() {
+    let mut world = World::new(124);
+    let hamlet = World::hamlet(1);
+    let (mut head, mut other) = (world.member(hamlet), world.member(hamlet));
+    let before = head.log(hamlet, world.now_ms);
+    head.sync(&world);
+    let month = head.rows()[&before].document;
+    head.damage(month);
+    let missed = other.log(hamlet, world.now_ms);
+    other.sync(&world);
+    world.now_ms += MONTH_MS;
+    let seen = other.log(hamlet, world.now_ms);
+    other.sync(&world);
+
+    // Both months come in one answer, together with the receipt of what was recorded.
+    for _ in 0..2 {
+        let own = head.log(hamlet, world.now_ms);
+        head.sync(&world);
+        assert_eq!(head.unsent(), 0, "its receipt is taken");
+        // Nothing is on its way and the month differs, which is asked about, and comes to an end.
+        assert!(head.sync(&world) <= 12);
+        let rows = head.rows();
+        assert!(rows.contains_key(&seen) && rows.contains_key(&own) && rows.contains_key(&before));
+        assert!(!rows.contains_key(&missed));
+        assert!(head.replica().status().diverged, "and the phone says so");
+    }
+    let calm = head.exchange(&world, Fate::Delivered).unwrap().unwrap();
+    assert!(!calm.more);
+    let told = head.edit(
+        &Edit::RetractAssistance {
+            record: before,
+            reason: RetractReason::Mistake,
+        },
+        world.now_ms,
+    );
+    assert_eq!(told.unwrap_err().code(), "damaged");
 }
 
 #[test]

@@ -438,7 +438,7 @@ fn unpack(packed: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 /// The stored snapshot of a document, and the position at which it was made.
 pub fn snapshot(conn: &Connection, document: i64) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
-    conn.prepare_cached("SELECT position, bytes FROM snapshot WHERE document = ?")?
+    conn.prepare_cached("SELECT position, bytes FROM snapshot WHERE document = ? AND length(bytes) > 0")?
         .query_row([document], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
@@ -480,16 +480,17 @@ pub fn snapshots_due(conn: &Connection, least: u64, limit: usize) -> rusqlite::R
     rows.collect()
 }
 
-/// Stores the snapshot of a document whose last change has this position; nothing if it has moved on.
+/// Stores the snapshot of a document that has these heads, or that there can be none of it until it is twice as large;
+/// nothing if it has moved on.
 pub fn put_snapshot(
     tx: &Transaction<'_>,
     document: i64,
     heads: &[ChangeHash],
-    bytes: &[u8],
+    bytes: Option<&[u8]>,
 ) -> rusqlite::Result<usize> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO snapshot (document, position, changes, bytes)
          SELECT id, position, changes, ?3 FROM document WHERE id = ?1 AND heads = ?2",
     )?
-    .execute(params![document, join_heads(heads), bytes])
+    .execute(params![document, join_heads(heads), bytes.unwrap_or_default()])
 }

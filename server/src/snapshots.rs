@@ -5,8 +5,7 @@
 //! document gets; and it is stored only after it was loaded again and is the document that the log makes.
 
 use sync_core::document::Document;
-use sync_core::ids::DocumentId;
-use sync_core::preflight::{DocumentLimits, preflight_document};
+use sync_core::ids::{ChangeHash, DocumentId};
 
 use crate::documents::Loaded;
 use crate::log::{self, ReplayError};
@@ -58,23 +57,22 @@ async fn make(store: &Store, id: DocumentId) -> Result<usize, SnapshotError> {
         Ok::<_, ReplayError>((heads, verified(&loaded.document)))
     });
     let made = made.await?;
-    match made.map_err(|error| SnapshotError::Damaged(id, error))? {
-        (heads, Some(bytes)) => Ok(put(store, id, heads, bytes).await?),
-        (_, None) => {
-            tracing::error!(document = %id, "saved it is too large or dense for phones, or loaded again another document");
-            Ok(0)
-        }
+    let (heads, bytes) = made.map_err(|error| SnapshotError::Damaged(id, error))?;
+    if bytes.is_none() {
+        tracing::error!(document = %id, "saved it is too large or dense for phones, or loaded again another document");
     }
+    let (is_made, put) = (bytes.is_some(), put(store, id, heads, bytes).await?);
+    Ok(if is_made { put } else { 0 })
 }
 
 async fn put(
     store: &Store,
     id: DocumentId,
-    heads: Vec<sync_core::ids::ChangeHash>,
-    bytes: Vec<u8>,
+    heads: Vec<ChangeHash>,
+    bytes: Option<Vec<u8>>,
 ) -> Result<usize, WriteError<rusqlite::Error>> {
     let job = move |tx: &rusqlite::Transaction<'_>| match log::find_document(tx, id)? {
-        Some((_, row, _)) => log::put_snapshot(tx, row, &heads, &bytes),
+        Some((_, row, _)) => log::put_snapshot(tx, row, &heads, bytes.as_deref()),
         None => Ok(0),
     };
     store.write(job).await
@@ -82,8 +80,7 @@ async fn put(
 
 /// The document as bytes that were proven to load as the same document, and that phones would look at.
 fn verified(document: &Document) -> Option<Vec<u8>> {
-    let bytes = document.save();
-    preflight_document(&bytes, &DocumentLimits::RECEIVED).ok()?;
+    let bytes = document.save_for_phones()?;
     let again = Document::load(document.id(), &bytes).ok()?;
     (again.heads() == document.heads()).then_some(bytes)
 }

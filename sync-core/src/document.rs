@@ -170,6 +170,13 @@ impl Document {
         self.doc.save()
     }
 
+    /// The same for phones; `None` when it is larger, or denser, than [`Document::receive`] looks at.
+    pub fn save_for_phones(&self) -> Option<Vec<u8>> {
+        let bytes = self.save();
+        preflight_document(&bytes, &DocumentLimits::RECEIVED).ok()?;
+        Some(bytes)
+    }
+
     /// Every change but the genesis, in causal order.
     pub fn changes(&self) -> Vec<Change> {
         let mut changes = self.doc.get_changes(&[]);

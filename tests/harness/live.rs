@@ -222,23 +222,33 @@ impl Village {
         answer.receipts[0].clone()
     }
 
-    /// One request of the hostile phone with these batches.
-    pub fn request(&mut self, push: Vec<Batch>) -> SyncResponse {
-        let request = SyncRequest {
+    /// A request that says nothing.
+    pub fn empty(&self) -> SyncRequest {
+        SyncRequest {
             v: VERSION,
             epoch: None,
             token: None,
             device_time_ms: self.now_ms(),
             cursor: None,
             digest: None,
-            push,
+            push: Vec::new(),
             heal: Vec::new(),
             limits: None,
             health: None,
-        };
+        }
+    }
+
+    /// One request of the hostile phone with these batches.
+    pub fn request(&mut self, push: Vec<Batch>) -> SyncResponse {
+        let request = SyncRequest { push, ..self.empty() };
+        self.exchange(&request)
+    }
+
+    /// What a request of the hostile phone is answered.
+    pub fn exchange(&mut self, request: &SyncRequest) -> SyncResponse {
         // Not compressed: what repeats itself would inflate too far for the rule that is meant.
         let body = Body {
-            bytes: minicbor::to_vec(&request).unwrap(),
+            bytes: minicbor::to_vec(request).unwrap(),
             compressed: false,
         };
         let answer = self.post(&body);

@@ -7,7 +7,7 @@ use langso_server::policy::Access;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use sync_core::edit::{AssistanceField, Edit, NewAssistance, Personal};
-use sync_core::ids::{RecordId, UnitId};
+use sync_core::ids::{DocumentId, RecordId, UnitId};
 use sync_core::local_store::{ListQuery, LocalStore, Update};
 use sync_core::protocol::{Body, SyncResponse, decode_response};
 use sync_core::record::{Assistance, RetractReason, Stage};
@@ -76,6 +76,13 @@ impl Phone {
             ..Update::default()
         };
         store.apply(&update).unwrap();
+        self.replica = Some(Replica::open(store, self.identity.clone()).unwrap());
+    }
+
+    /// The stored bytes of a document do not load any more.
+    pub fn damage(&mut self, id: DocumentId) {
+        let mut store = self.replica.take().unwrap().into_store();
+        store.damaged = Some(id);
         self.replica = Some(Replica::open(store, self.identity.clone()).unwrap());
     }
 

@@ -29,6 +29,8 @@ pub enum Death {
 pub struct MortalStore {
     pub inner: MemoryStore,
     pub death: Option<Death>,
+    /// A document whose bytes are no longer what they were.
+    pub damaged: Option<DocumentId>,
 }
 
 impl MortalStore {
@@ -74,7 +76,12 @@ impl LocalStore for MortalStore {
     }
 
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>, Died> {
-        fine(self.inner.document(id))
+        let stored = fine(self.inner.document(id))?;
+        let damaged = self.damaged.filter(|damaged| *damaged == id);
+        Ok(stored.map(|stored| StoredDocument {
+            snapshot: damaged.map_or(stored.snapshot, |_| Some(b"no document".to_vec())),
+            ..stored
+        }))
     }
 
     fn document_of(&self, record: RecordId) -> Result<Option<DocumentId>, Died> {

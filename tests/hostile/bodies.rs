@@ -6,8 +6,7 @@ use langso_server::drive::{Fate, Link};
 use langso_server::policy::Role;
 use sync_core::document::Document;
 use sync_core::protocol::{
-    CONTENT_TYPE, HashBytes, HealAnswer, HealQuestion, SyncRequest, VERSION, decode_response, encode_request,
-    limits,
+    CONTENT_TYPE, HashBytes, HealAnswer, HealQuestion, SyncRequest, VERSION, encode_request, limits,
 };
 
 use super::{records, rejected};
@@ -67,7 +66,7 @@ fn more_than_a_request_may_hold_is_refused() {
     let batch = village.batch(village.id(), std::slice::from_ref(&chunk));
     let request = SyncRequest {
         push: vec![batch; limits::PUSH_BATCHES + 1],
-        ..empty(&village)
+        ..village.empty()
     };
     let body = encode_request(&request);
     assert_eq!(
@@ -102,12 +101,9 @@ fn questions_about_unknown_heads_are_answered_with_the_whole_document() {
         heal: questions
             .map(|heads| HealQuestion::Heads { document: id, heads })
             .into(),
-        ..empty(&village)
+        ..village.empty()
     };
-    let answer = village.post(&encode_request(&request));
-    assert!(answer.status.is_success(), "{}", answer.status);
-    let compressed = answer.headers.contains_key("content-encoding");
-    let answers = decode_response(&answer.body, compressed).unwrap().heal;
+    let answers = village.exchange(&request).heal;
     let (of_known, of_unknown) = answers.split_last().unwrap();
     assert_eq!(of_unknown.len(), 3);
     for answer in of_unknown {
@@ -216,7 +212,7 @@ fn what_is_of_another_kind_or_version_is_refused_by_code() {
     }
     let newer = SyncRequest {
         v: VERSION + 1,
-        ..empty(&village)
+        ..village.empty()
     };
     let answer = answer(&village, &token, &[CBOR], minicbor::to_vec(newer).unwrap());
     assert_eq!(refusal(&answer), (400, "version_unsupported".to_owned()));
@@ -229,7 +225,7 @@ fn a_cursor_that_is_forged_or_of_another_device_is_refused() {
     let with = |cursor: Option<Vec<u8>>| {
         let request = SyncRequest {
             cursor,
-            ..empty(&village)
+            ..village.empty()
         };
         minicbor::to_vec(request).unwrap()
     };
@@ -248,7 +244,7 @@ fn a_cursor_that_is_forged_or_of_another_device_is_refused() {
 #[test]
 fn a_token_that_is_missing_bent_or_over_opens_nothing() {
     let village = Village::new();
-    let body = minicbor::to_vec(empty(&village)).unwrap();
+    let body = minicbor::to_vec(village.empty()).unwrap();
     let mut bent = village.hostile.token().to_owned();
     let last = bent.pop().unwrap();
     bent.push(if last == 'A' { 'Q' } else { 'A' });
@@ -288,19 +284,4 @@ fn a_refusal_is_told_in_the_language_of_its_reader() {
     let (vietnamese, english) = (title("vi"), title("en"));
     assert_ne!(vietnamese, english);
     assert_eq!(title("fr"), vietnamese, "Vietnamese comes first");
-}
-
-fn empty(village: &Village) -> SyncRequest {
-    SyncRequest {
-        v: VERSION,
-        epoch: None,
-        token: None,
-        device_time_ms: village.now_ms(),
-        cursor: None,
-        digest: None,
-        push: Vec::new(),
-        heal: Vec::new(),
-        limits: None,
-        health: None,
-    }
 }

@@ -96,10 +96,14 @@ impl Healer<'_> {
                     .collect(),
                 keys,
             },
-            None => HealAnswer::Whole {
-                document: id,
-                bytes: document.save().into(),
-                keys,
+            None => match document.save_for_phones() {
+                Some(bytes) => HealAnswer::Whole {
+                    document: id,
+                    bytes: bytes.into(),
+                    keys,
+                },
+                // An answer that brought it would be refused whole, with the receipts in it.
+                None => HealAnswer::NotYet,
             },
         })
     }

@@ -60,7 +60,7 @@ impl<S: LocalStore> Replica<S> {
             .copied()
             .collect();
         if !documents.is_empty() {
-            return documents.into_iter().map(|id| self.heads_of(id)).collect();
+            return self.questions_about(documents);
         }
         if !settled || !self.state.diverged || self.healing.attempts >= ATTEMPTS {
             return Ok(Vec::new());
@@ -74,6 +74,19 @@ impl<S: LocalStore> Replica<S> {
                 digest: self.digest_of(*scope).short(),
             })
             .collect())
+    }
+
+    fn questions_about(&mut self, documents: Vec<DocumentId>) -> Result<Vec<HealQuestion>, S> {
+        let mut questions = Vec::new();
+        for id in documents {
+            if self.loads(id)? {
+                questions.push(self.heads_of(id)?);
+            } else {
+                // Its difference stays, and shows in the status.
+                self.healing.documents.remove(&id);
+            }
+        }
+        Ok(questions)
     }
 
     fn heads_of(&mut self, id: DocumentId) -> Result<HealQuestion, S> {

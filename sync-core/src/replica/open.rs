@@ -90,6 +90,15 @@ impl OpenDocument {
 }
 
 impl<S: LocalStore> Replica<S> {
+    /// Whether the document loads. One that is damaged holds up no other: whoever uses it is told.
+    pub(super) fn loads(&mut self, id: DocumentId) -> Result<bool, S> {
+        match self.open_document(id) {
+            Ok(_) => Ok(true),
+            Err(ReplicaError::Damaged(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The document, loaded at its first use.
     pub(super) fn open_document(&mut self, id: DocumentId) -> Result<&mut OpenDocument, S> {
         use std::collections::btree_map::Entry;

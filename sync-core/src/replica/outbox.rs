@@ -91,10 +91,8 @@ impl<S: LocalStore> Replica<S> {
             if self.outbox.waiting.contains(&id) {
                 continue;
             }
-            // A month whose file is damaged does not hold up the others.
-            match self.open_document(id) {
-                Err(ReplicaError::Damaged(_)) => continue,
-                opened => drop(opened?),
+            if !self.loads(id)? {
+                continue;
             }
             // What is pending may stand on what is offered: the other way round it is never.
             let offers = self.offers(id)?;

@@ -1,6 +1,7 @@
 //! Taking an answer: first on clones, then in the store, then here – so that a failure at any point changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 use rand_core::CryptoRng;
 
@@ -81,10 +82,10 @@ impl<S: LocalStore> Replica<S> {
             self.stage_receipt(&mut stage, &state, receipt, batch)?;
         }
         for item in &response.items {
-            self.stage_item(&mut stage, &mut state, item, rng)?;
+            unless_damaged(self.stage_item(&mut stage, &mut state, item, rng))?;
         }
         for answer in &response.heal {
-            self.stage_heal(&mut stage, answer, rng)?;
+            unless_damaged(self.stage_heal(&mut stage, answer, rng))?;
         }
         // What was healed just now is compared again by the next exchange.
         state.diverged &= !stage.healed;
@@ -316,6 +317,16 @@ impl<S: LocalStore> Replica<S> {
         self.healing.settle(&update.state);
         self.state = update.state;
         Ok(())
+    }
+}
+
+/// A document that does not load takes nothing ([`Replica::loads`]).
+fn unless_damaged<E: Error>(
+    staged: std::result::Result<(), ReplicaError<E>>,
+) -> std::result::Result<(), ReplicaError<E>> {
+    match staged {
+        Err(ReplicaError::Damaged(_)) => Ok(()),
+        staged => staged,
     }
 }
 

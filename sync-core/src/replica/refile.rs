@@ -29,7 +29,9 @@ impl<S: LocalStore> Replica<S> {
             let Some(to) = DocumentId::new(from.class(), from.unit(), Some(month)) else {
                 continue;
             };
-            self.refile_document(stage, from, to, rng)?;
+            if self.loads(from)? && self.loads(to)? {
+                self.refile_document(stage, from, to, rng)?;
+            }
         }
         Ok(())
     }
