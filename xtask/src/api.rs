@@ -7,6 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+/// The library as phones get it, and as Kotlin's tests build it too.
+const BUILD: &str = ". mobile-ffi/library.env; \
+                     cargo build --quiet --locked -p mobile-ffi --all-features --target-dir target/phone";
+const BUILT: &str = "target/phone/debug";
 const SOURCE: &str = "target/bindings/swift/LangSo.swift";
 const WRITTEN: &str = "mobile-ffi/api.txt";
 
@@ -38,29 +42,18 @@ pub(crate) fn write() -> Result<()> {
 }
 
 fn generated() -> Result<String> {
-    let library = Path::new("target/debug").join(library_name());
-    let library = library.to_str().context("a path that is no text")?;
-    crate::run(
-        &[
-            "cargo",
-            "build",
-            "--quiet",
-            "--locked",
-            "-p",
-            "mobile-ffi",
-            "--all-features",
-        ],
-        &[],
-    )?;
+    crate::run(&["sh", "-ec", BUILD], &[])?;
+    let built = Path::new(BUILT);
+    let (generator, library) = (built.join("uniffi-bindgen"), built.join(library_name()));
     let generate = [
-        "target/debug/uniffi-bindgen",
+        generator.to_str().context("a path that is no text")?,
         "generate",
         "--no-format",
         "--language",
         "swift",
         "--out-dir",
         "target/bindings/swift",
-        library,
+        library.to_str().context("a path that is no text")?,
     ];
     crate::run(&generate, &[])?;
     Ok(signatures(&std::fs::read_to_string(SOURCE).context(SOURCE)?))
