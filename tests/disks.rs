@@ -19,12 +19,13 @@ use rusqlite::{Connection, params};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sync_core::document::Document;
 use sync_core::edit::Edit;
+use sync_core::enrolment::Identity;
 use sync_core::forge::{body_of, chunk};
 use sync_core::ids::{AccountId, DeviceId, DocumentId, Month, RealmId, RecordId, UnitId};
 use sync_core::local_store::sqlite::SqliteStore;
 use sync_core::local_store::{ListQuery, LocalStore, MemoryStore};
 use sync_core::protocol::decode_request;
-use sync_core::replica::{Identity, Replica};
+use sync_core::replica::Replica;
 use sync_core::signature::DeviceKey;
 
 use crate::harness::Village;

@@ -7,6 +7,7 @@ pub mod actor;
 mod api;
 mod audit;
 mod auth;
+mod closed;
 mod conflicts;
 mod counts;
 mod described;

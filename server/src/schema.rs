@@ -1,35 +1,9 @@
-//! Values as the API's description has them, where a type does not say enough: closed lists of words, read off the lists
-//! that the code goes by; and maps and values of any kind, which want an example.
+//! Values as the API's description has them, where a type does not say enough: closed lists of words, and maps and values of
+//! any kind, which want an example.
 
 use serde_json::Value;
 use utoipa::openapi::schema::{Schema, SchemaType};
 use utoipa::openapi::{ObjectBuilder, RefOr, Type};
-use utoipa::{PartialSchema, ToSchema};
-
-use crate::audit::Act;
-use crate::policy::Role;
-use crate::quarantine::{Discard, State};
-use crate::units::eras::View;
-
-macro_rules! words {
-    ($($name:ident: $words:expr;)+) => {
-        $(impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                one_of($words)
-            }
-        }
-
-        impl ToSchema for $name {})+
-    };
-}
-
-words! {
-    Act: Act::ALL.map(Act::code);
-    Discard: Discard::ALL.map(Discard::code);
-    Role: Role::ALL.map(Role::code);
-    State: State::ALL.map(State::word);
-    View: View::ALL.map(View::word);
-}
 
 /// One of some words.
 pub(crate) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> RefOr<Schema> {

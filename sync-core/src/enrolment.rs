@@ -11,7 +11,6 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, DeviceId, RealmId};
-use crate::replica::Identity;
 use crate::signature::{AssertionStatement, DeviceKey, EnrolmentStatement, PublicKey, Signature};
 
 /// What a phone sends with its code.
@@ -116,6 +115,19 @@ impl EnrolAnswer {
             token,
         }
     }
+}
+
+/// Who a replica is: made at enrolment, kept in the phone's vault.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The realm.
+    pub realm: RealmId,
+    /// This device.
+    pub device: DeviceId,
+    /// The person.
+    pub account: AccountId,
+    /// What batches are signed with.
+    pub key: DeviceKey,
 }
 
 /// The server's word for an enrolment is not good: a value is malformed, or the signature is over something else.

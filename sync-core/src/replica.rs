@@ -25,9 +25,8 @@ use rand_core::CryptoRng;
 use crate::digest::DigestSum;
 use crate::directory::Directory;
 use crate::edit::{Author, Edit, EditError, EditKind, Personal, Place};
-use crate::ids::{
-    AccountId, ActorId, ChangeHash, Class, DeviceId, DocumentId, Month, RealmId, RecordId, Scope,
-};
+use crate::enrolment::Identity;
+use crate::ids::{ActorId, ChangeHash, Class, DocumentId, Month, RecordId, Scope};
 use crate::local_store::{
     DocumentSummary, ListQuery, LocalStore, Pending, Refused, SavedEdit, StoredChange, SyncState, Update,
 };
@@ -35,7 +34,6 @@ use crate::projection::{RowChange, rows_of};
 use crate::protocol::BodyError;
 use crate::record::{Assistance, Remark};
 use crate::seal::{KeySeed, SealError, SealedField, open as open_sealed};
-use crate::signature::DeviceKey;
 
 pub use desk::{Beginning, SeenConflict};
 pub use directives::Pinned;
@@ -45,19 +43,6 @@ use open::OpenDocument;
 
 /// A difference of clocks below this is the network's.
 const CLOCK_NOISE_MS: u64 = 10_000;
-
-/// Who this replica is: made at enrolment, kept in the phone's vault.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The realm.
-    pub realm: RealmId,
-    /// This device.
-    pub device: DeviceId,
-    /// The person.
-    pub account: AccountId,
-    /// What batches are signed with.
-    pub key: DeviceKey,
-}
 
 /// What the replica can tell about itself. No personal data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -243,7 +228,7 @@ impl<S: LocalStore> Replica<S> {
         let (device_now_ms, now_ms) = (now_ms, self.corrected(now_ms));
         let id = self.document_for(edit, now_ms)?;
         self.check_scope(id.scope(), edit.kind())?;
-        let fresh_actor: [u8; 16] = random(rng);
+        let fresh_actor = fresh_actor(rng);
         let fresh_seed = KeySeed::from_bytes(random(rng));
         let stored_key = self.store.key(edit.record()).map_err(ReplicaError::Store)?;
         let Identity {
@@ -262,10 +247,7 @@ impl<S: LocalStore> Replica<S> {
         } else {
             stored_key
         };
-        let actor = open
-            .actor
-            .clone()
-            .unwrap_or_else(|| ActorId::from(fresh_actor.as_slice()));
+        let actor = open.actor.clone().unwrap_or(fresh_actor);
         let author = Author {
             account,
             device,
@@ -500,4 +482,9 @@ fn random<const N: usize>(rng: &mut impl CryptoRng) -> [u8; N] {
     let mut bytes = [0; N];
     rng.fill_bytes(&mut bytes);
     bytes
+}
+
+/// An actor that nothing was written under.
+fn fresh_actor(rng: &mut impl CryptoRng) -> ActorId {
+    ActorId::from(random::<16>(rng).as_slice())
 }

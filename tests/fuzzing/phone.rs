@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use rand::rngs::StdRng;
 use sync_core::edit::Edit;
+use sync_core::enrolment::Identity;
 use sync_core::ids::{RealmId, RecordId};
 use sync_core::local_store::{ListQuery, MemoryStore};
-use sync_core::replica::{Identity, Replica};
+use sync_core::replica::Replica;
 use sync_core::signature::DeviceKey;
 
 use crate::village::{NOW_MS, account, device, new_assistance};

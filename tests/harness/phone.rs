@@ -7,11 +7,12 @@ use langso_server::policy::Access;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use sync_core::edit::{AssistanceField, Edit, NewAssistance, Personal};
+use sync_core::enrolment::Identity;
 use sync_core::ids::{DocumentId, RecordId, UnitId};
 use sync_core::local_store::{ListQuery, LocalStore, Update};
 use sync_core::protocol::{Body, SyncResponse, decode_response};
 use sync_core::record::{Assistance, RetractReason, Stage};
-use sync_core::replica::{ExchangeId, Identity, Received, Replica, ReplicaError, SetAside};
+use sync_core::replica::{ExchangeId, Received, Replica, ReplicaError, SetAside};
 use sync_core::seal::SealedField;
 
 use super::store::{Death, Died, MortalStore};

@@ -18,9 +18,9 @@ use langso_server::verify::{Report, verify};
 use langso_server::workers::Workers;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use sync_core::enrolment::Identity;
 use sync_core::ids::{AccountId, Class, DeviceId, Month, RealmId, Scope, UnitId};
 use sync_core::protocol::{Body, ScopeSet, decode_request, encode_response};
-use sync_core::replica::Identity;
 use sync_core::seal::MasterKey;
 use sync_core::signature::DeviceKey;
 

@@ -10,11 +10,12 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sync_core::edit::Edit;
+use sync_core::enrolment::Identity;
 use sync_core::ids::RecordId;
 use sync_core::local_store::{ListQuery, LocalStore};
 use sync_core::protocol::{Body, CONTENT_TYPE};
 use sync_core::record::Assistance;
-use sync_core::replica::{Identity, Received, Replica, ReplicaError};
+use sync_core::replica::{Received, Replica, ReplicaError};
 use sync_core::seal::SealedField;
 use sync_core::session::{self, Call, Session, SessionError, Surroundings};
 

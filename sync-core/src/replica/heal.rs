@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use rand_core::CryptoRng;
 
-use super::page::{Stage, fresh_actor, unlisted};
-use super::{Replica, ReplicaError, Result};
+use super::page::{Stage, unlisted};
+use super::{Replica, ReplicaError, Result, fresh_actor};
 use crate::digest::DigestSum;
 use crate::document::Document;
 use crate::document::rebase::chunk_of;

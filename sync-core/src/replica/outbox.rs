@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
 
-use super::{Identity, Replica, ReplicaError, Result};
+use super::{Replica, ReplicaError, Result};
 use crate::document::rebase::chunk_of;
+use crate::enrolment::Identity;
 use crate::ids::{ChangeHash, DocumentId, RecordId};
 use crate::local_store::{LocalStore, OwnChange};
 use crate::preflight::{PreflightLimits, preflight};

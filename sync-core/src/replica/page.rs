@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 
 use super::outbox::SentBatch;
 use super::staged::Staged;
-use super::{Replica, ReplicaError, Result, random};
+use super::{Replica, ReplicaError, Result, fresh_actor};
 use crate::admission::Refusal;
 use crate::ids::{ActorId, ChangeHash, Class, DocumentId, Month, RecordId, Scope};
 use crate::local_store::{LocalStore, Offer, SyncState, Update};
@@ -333,10 +333,6 @@ fn unless_damaged<E: Error>(
 /// The last month whose documents the server takes at a time, UTC milliseconds.
 pub(super) fn latest_month(server_ms: i64) -> Option<Month> {
     Month::of_millis(server_ms).map(Month::next)
-}
-
-pub(super) fn fresh_actor(rng: &mut impl CryptoRng) -> ActorId {
-    ActorId::from(random::<16>(rng).as_slice())
 }
 
 pub(super) fn unlisted(listed: &ListedKey) -> (RecordId, RecordKey) {

@@ -2,8 +2,8 @@
 
 use rand_core::CryptoRng;
 
-use super::page::{Stage, fresh_actor, latest_month};
-use super::{Replica, ReplicaError, Result};
+use super::page::{Stage, latest_month};
+use super::{Replica, ReplicaError, Result, fresh_actor};
 use crate::document::rebase::{Rebased, Saying};
 use crate::ids::{Class, DocumentId, Month};
 use crate::local_store::{LocalStore, Pending, StoredChange};

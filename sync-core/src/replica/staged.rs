@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rand_core::CryptoRng;
 
+use super::fresh_actor;
 use super::open::OpenDocument;
-use super::page::fresh_actor;
 use crate::admission::{Admission, Gate, Refusal, admit};
 use crate::document::Document;
 use crate::document::rebase::{Rebase, Rebased, changes_without};

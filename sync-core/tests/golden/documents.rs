@@ -6,12 +6,13 @@ use std::convert::Infallible;
 use rand_core::{TryCryptoRng, TryRng};
 use sync_core::document::Document;
 use sync_core::edit::{AssistanceField, Edit, NewAcknowledgement, NewAssistance, Personal};
+use sync_core::enrolment::Identity;
 use sync_core::ids::{Class, DocumentId, Month, RecordId};
 use sync_core::local_store::MemoryStore;
 use sync_core::preflight::chunk_hash;
 use sync_core::protocol::{Batch, decode_request};
 use sync_core::record::{Issue, RetractReason, Stage};
-use sync_core::replica::{Identity, Replica};
+use sync_core::replica::Replica;
 use sync_core::seal::SealedField;
 
 use crate::statements::{NOW, account, device, device_key, ledger, realm, record, unit};
