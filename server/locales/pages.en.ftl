@@ -212,7 +212,9 @@ chart-empty = Nothing yet. Choose other days, or see on the page of phones which
 chart-most = { $total } assistances in all; most: { $name } with { $n }.
 chart-days = Assistances of each day in the hamlets of { $unit }, from { $from } to { $to }; the darker the more.
 chart-numbers = Show the numbers
+chart-sum = Total
 chart-hamlets = Each hamlet, each day
+chart-hamlets-many = There are too many hamlets to show each of them at once. Choose a unit above.
 stars = { $n ->
     [one] 1 star
    *[other] { $number } stars

@@ -46,6 +46,9 @@ const WORDS: u32 = 22;
 /// Size of words where there is less room.
 const SMALL_WORDS: u32 = 20;
 
+/// How a chart writes a number.
+pub type Number<'a> = &'a dyn Fn(u64) -> String;
+
 /// A chart that cannot be drawn: no room for its labels.
 #[derive(Debug, thiserror::Error)]
 #[error("the chart cannot be drawn: {0}")]
@@ -55,7 +58,11 @@ pub struct ChartError(String);
 ///
 /// # Errors
 /// [`ChartError`].
-pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, ChartError> {
+pub fn columns(
+    caption: Caption<'_>,
+    number: Number<'_>,
+    values: &[(String, u64)],
+) -> Result<String, ChartError> {
     const SIZE: (u32, u32) = (480, 200);
     let top = values.iter().map(|(_, value)| *value).max().unwrap_or(0).max(1);
     draw(SIZE, caption, |area| {
@@ -79,6 +86,7 @@ pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String,
             .x_labels(5)
             .x_label_formatter(&named)
             .y_labels(4)
+            .y_label_formatter(&|value| number(*value))
             .draw()?;
         let bars = values.iter().enumerate().map(|(at, (_, value))| {
             let corners = [
@@ -98,7 +106,11 @@ pub fn columns(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String,
 ///
 /// # Errors
 /// [`ChartError`].
-pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, ChartError> {
+pub fn bars(
+    caption: Caption<'_>,
+    number: Number<'_>,
+    values: &[(String, u64)],
+) -> Result<String, ChartError> {
     const LINE: i32 = 30;
     const NAME: i32 = 236;
     const NAME_CHARS: usize = 25;
@@ -122,7 +134,7 @@ pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, Ch
             area.draw(&Text::new(name, (NAME - 8, middle), name_style))?;
             let number_style = style.clone().pos(place(HPos::Left, VPos::Center));
             area.draw(&Text::new(
-                value.to_string(),
+                number(*value),
                 (NAME + length + 8, middle),
                 number_style,
             ))?;
@@ -132,13 +144,13 @@ pub fn bars(caption: Caption<'_>, values: &[(String, u64)]) -> Result<String, Ch
 }
 
 /// Small multiples: one line of days for each name, each day the darker the more happened, under the names of the first day
-/// and the last.
+/// of each week and of the last day.
 ///
 /// # Errors
 /// [`ChartError`].
 pub fn days(
     caption: Caption<'_>,
-    (first, last): (&str, &str),
+    names: &[String],
     rows: &[(String, Vec<u64>)],
 ) -> Result<String, ChartError> {
     /// A day across, and a line down.
@@ -147,7 +159,10 @@ pub fn days(
     const NAME_CHARS: usize = 17;
     /// Days for which there is room; fewer do not make the words larger.
     const DAYS: usize = 31;
-    let across = rows.iter().map(|(_, days)| days.len()).max().unwrap_or(0);
+    const WEEK: usize = 7;
+    /// So many days two names need to stand beside each other.
+    const APART: usize = 10;
+    let across = names.len();
     let top = rows
         .iter()
         .flat_map(|(_, days)| days)
@@ -166,10 +181,13 @@ pub fn days(
         let style = ("sans-serif", SMALL_WORDS).into_font().color(&Ink::Text.number());
         let at = |side| style.clone().pos(Pos::new(side, VPos::Center));
         let middle = CELL.1 / 2;
-        area.draw(&Text::new(first.to_owned(), (NAME, middle), at(HPos::Left)))?;
-        // Of few days the names would stand one on the other.
-        if across > DAYS / 2 {
-            area.draw(&Text::new(last.to_owned(), (end, middle), at(HPos::Right)))?;
+        let weeks = names.iter().zip((NAME..).step_by(CELL.0 as usize)).enumerate();
+        let weeks = weeks.step_by(WEEK);
+        for (_, (name, x)) in weeks.filter(|(day, _)| *day == 0 || day + APART <= across) {
+            area.draw(&Text::new(name.clone(), (x, middle), at(HPos::Left)))?;
+        }
+        if let Some(last) = names.last().filter(|_| across >= APART) {
+            area.draw(&Text::new(last.clone(), (end, middle), at(HPos::Right)))?;
         }
         for ((name, days), y) in rows.iter().zip((CELL.1 + 2..).step_by(CELL.1 as usize)) {
             let name = shortened(name, NAME_CHARS);
@@ -247,6 +265,14 @@ mod tests {
         description: "Nhiều nhất 7 & ít nhất 0",
     };
 
+    fn plain(number: u64) -> String {
+        number.to_string()
+    }
+
+    fn march(days: u64) -> Vec<String> {
+        (1..=days).map(|day| format!("{day:02}/03")).collect()
+    }
+
     fn some() -> Vec<(String, u64)> {
         vec![("Thôn <script>".to_owned(), 7), ("Thôn 2".to_owned(), 0)]
     }
@@ -255,9 +281,9 @@ mod tests {
     fn a_chart_is_spoken_and_takes_the_colours_of_the_page() {
         let rows = vec![("Thôn <script>".to_owned(), vec![0, 3, 7])];
         for svg in [
-            columns(CAPTION, &some()),
-            bars(CAPTION, &some()),
-            days(CAPTION, ("03/02", "05/03"), &rows),
+            columns(CAPTION, &plain, &some()),
+            bars(CAPTION, &plain, &some()),
+            days(CAPTION, &march(3), &rows),
         ] {
             let svg = svg.unwrap();
             assert!(svg.starts_with(r#"<svg role="img" viewBox="#), "{svg}");
@@ -282,10 +308,10 @@ mod tests {
         let many: Vec<(String, u64)> = (1..=366).map(|n| (format!("{n:02}/03"), n * 1000)).collect();
         let rows = |days: u64| vec![("Thôn Đồng Minh 1".to_owned(), (0..days).collect())];
         for svg in [
-            columns(CAPTION, &many),
-            bars(CAPTION, &some()),
-            days(CAPTION, ("03/02", "05/03"), &rows(31)),
-            days(CAPTION, ("05/03", "05/03"), &rows(1)),
+            columns(CAPTION, &plain, &many),
+            bars(CAPTION, &plain, &some()),
+            days(CAPTION, &march(31), &rows(31)),
+            days(CAPTION, &march(1), &rows(1)),
         ] {
             let svg = svg.unwrap();
             let across = numbers(&svg, r#"viewBox="0 0 "#)[0];
@@ -300,14 +326,36 @@ mod tests {
 
     #[test]
     fn nothing_is_drawn_too() {
-        assert!(columns(CAPTION, &[]).is_ok());
-        assert!(bars(CAPTION, &[]).is_ok());
-        assert!(days(CAPTION, ("03/02", "03/02"), &[]).is_ok());
+        assert!(columns(CAPTION, &plain, &[]).is_ok());
+        assert!(bars(CAPTION, &plain, &[]).is_ok());
+        assert!(days(CAPTION, &[], &[]).is_ok());
+    }
+
+    #[test]
+    fn days_are_named_by_the_week_and_no_name_stands_on_another() {
+        let named = |across: u64| {
+            let rows = vec![("Thôn 1".to_owned(), vec![1; across as usize])];
+            let svg = days(CAPTION, &march(across), &rows).unwrap();
+            let words = svg.split('\n').filter(|line| line.ends_with("/03"));
+            words.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(named(31), ["01/03", "08/03", "15/03", "22/03", "31/03"]);
+        assert_eq!(named(28), ["01/03", "08/03", "15/03", "28/03"]);
+        assert_eq!(named(10), ["01/03", "10/03"]);
+        assert_eq!(named(9), ["01/03"]);
+    }
+
+    #[test]
+    fn numbers_are_written_as_one_is_told() {
+        let many = vec![("Thôn 1".to_owned(), 1234)];
+        let number = |n: u64| format!("{n} lượt");
+        assert!(bars(CAPTION, &number, &many).unwrap().contains("1234 lượt"));
+        assert!(columns(CAPTION, &number, &many).unwrap().contains("0 lượt"));
     }
 
     #[test]
     fn the_longest_bar_is_that_of_the_greatest_number() {
-        let svg = bars(CAPTION, &some()).unwrap();
+        let svg = bars(CAPTION, &plain, &some()).unwrap();
         assert!(
             svg.contains(r#"width="180""#) && svg.matches("<rect").count() == 1,
             "{svg}"

@@ -84,7 +84,8 @@ pub(super) fn routes() -> Vec<Route> {
         post("/remarks/{remark}/answers", Overseer, remarks::answer),
         get("/report", Overseer, report::page),
         get("/static/langso.css", Anybody, style),
-        get("/static/live.js", Anybody, script),
+        get("/static/live.js", Anybody, live_script),
+        get("/static/paper.js", Anybody, paper_script),
     ];
     pages.extend(administration::routes());
     let bounded = pages.into_iter().map(|page| page.up_to(FORM_BYTES));
@@ -135,11 +136,16 @@ async fn style() -> Response {
     asset(include_str!("../../static/langso.css"), "text/css; charset=utf-8")
 }
 
-async fn script() -> Response {
-    asset(
-        include_str!("../../static/live.js"),
-        "text/javascript; charset=utf-8",
-    )
+async fn live_script() -> Response {
+    script(include_str!("../../static/live.js"))
+}
+
+async fn paper_script() -> Response {
+    script(include_str!("../../static/paper.js"))
+}
+
+fn script(text: &'static str) -> Response {
+    asset(text, "text/javascript; charset=utf-8")
 }
 
 /// A file that comes with the program.

@@ -25,7 +25,7 @@ use super::words::Words;
 use crate::aggregates::{self, Days, Sums};
 use crate::app::App;
 use crate::catalogue::Names;
-use crate::charts::{self, Caption, ChartError};
+use crate::charts::{self, Caption, ChartError, Number};
 use crate::clock::midnight_ms;
 use crate::directives;
 use crate::policy::{Action, Permit, Read};
@@ -36,10 +36,12 @@ use crate::records::{self, PhoneRow};
 const DAYS_MAX: i32 = 366;
 /// Days in the pictures without a wish.
 const DAYS: i32 = 30;
+/// Most hamlets of which each has its days in a picture.
+const GRID_HAMLETS: usize = 200;
 /// Days in the picture of every hamlet.
 const GRID_DAYS: i32 = 31;
 
-/// A picture, and its numbers.
+/// A picture, and its numbers: a line for each name, with as many numbers as there are things counted.
 pub(super) struct Figure {
     pub(super) title: String,
     /// What can be seen, in a sentence.
@@ -47,8 +49,8 @@ pub(super) struct Figure {
     pub(super) svg: String,
     /// What the numbers are of, and what they count.
     pub(super) of: String,
-    pub(super) counted: String,
-    pub(super) rows: Vec<(String, String)>,
+    pub(super) counted: Vec<String>,
+    pub(super) rows: Vec<(String, Vec<String>)>,
     /// How complete they are, in a sentence.
     pub(super) complete: String,
 }
@@ -70,6 +72,8 @@ struct ChartsPage {
     figures: Vec<Figure>,
     pace: Vec<Figure>,
     grids: Vec<Figure>,
+    /// There are too many hamlets for a picture of each.
+    too_many: bool,
 }
 
 pub(super) async fn page(
@@ -78,7 +82,7 @@ pub(super) async fn page(
     query: Result<Query<ChartsQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(mut query) = query.map_err(|_| ApiError::parameter("query"))?;
-    let (words, today) = (visitor.words, visitor.words.today());
+    let (words, today, tree) = (visitor.words, visitor.words.today(), visitor.tree());
     let unit = (!query.unit.is_empty()).then(|| query.unit.parse());
     let unit: Option<UnitId> = unit.transpose().map_err(|_| ApiError::parameter("unit"))?;
     let (from, to) = between(&query, today)?;
@@ -116,6 +120,8 @@ pub(super) async fn page(
         from,
         to,
     };
+    let is_hamlet = |unit: &&UnitId| tree.children(**unit).is_empty();
+    let too_many = permit.units().iter().filter(is_hamlet).count() > GRID_HAMLETS;
     let page = ChartsPage {
         frame: visitor.frame("way-charts", "/charts"),
         units: choices(words, visitor.tree(), &visitor.all, unit),
@@ -124,7 +130,11 @@ pub(super) async fn page(
         // What was answered meanwhile counts: these are of today, whenever the directives were issued.
         pace: pace::figures(&visitor, &pace, &complete::up_to(words, &seen, today))
             .map_err(ApiError::internal)?,
-        grids: drawn.grids().map_err(ApiError::internal)?,
+        grids: match too_many {
+            true => Vec::new(),
+            false => drawn.grids().map_err(ApiError::internal)?,
+        },
+        too_many,
     };
     render(&page, StatusCode::OK)
 }
@@ -236,17 +246,18 @@ impl Drawn<'_> {
                 title: &title,
                 description: &description,
             };
-            let [begins, ends] = [first, self.to].map(|day| day.strftime("%d/%m").to_string());
-            let svg = charts::days(caption, (&begins, &ends), &rows)?;
-            let sums = rows
-                .iter()
-                .map(|(name, days)| (name.clone(), words.n(days.iter().sum::<u64>())));
+            let names: Vec<String> = days.iter().map(|day| short(*day)).collect();
+            let svg = charts::days(caption, &names, &rows)?;
+            let numbers = rows.into_iter().map(|(name, days)| {
+                let sum = days.iter().sum::<u64>();
+                (name, [sum].into_iter().chain(days).map(|n| words.n(n)).collect())
+            });
             grids.push((
                 unit.code.clone(),
                 Figure {
-                    rows: sums.collect(),
+                    rows: numbers.collect(),
                     of: words.t("column-place"),
-                    counted: words.t("column-records"),
+                    counted: [words.t("chart-sum")].into_iter().chain(names).collect(),
                     title,
                     description,
                     svg,
@@ -285,13 +296,15 @@ pub(super) fn trend(
         .take_while(|day| *day <= last)
         .map(|day| (day, found.get(&day).copied().unwrap_or_default()))
         .collect();
-    let values: Vec<(String, u64)> = all
-        .iter()
-        .map(|(day, n)| (day.strftime("%d/%m").to_string(), *n))
-        .collect();
+    let values: Vec<(String, u64)> = all.iter().map(|(day, n)| (short(*day), *n)).collect();
     let rows = all.iter().rev().map(|(day, n)| (words.day(*day), words.n(*n)));
     let trend = figure(words, "chart-trend", rows.collect(), &values, charts::columns)?;
     Ok(trend.complete(complete))
+}
+
+/// A day of a year that is known.
+fn short(day: Date) -> String {
+    day.strftime("%d/%m").to_string()
 }
 
 /// Records by kind.
@@ -316,7 +329,7 @@ fn figure(
     key: &str,
     rows: Vec<(String, String)>,
     values: &[(String, u64)],
-    draw: impl Fn(Caption<'_>, &[(String, u64)]) -> Result<String, ChartError>,
+    draw: impl Fn(Caption<'_>, Number<'_>, &[(String, u64)]) -> Result<String, ChartError>,
 ) -> Result<Figure, ChartError> {
     let title = words.t(key);
     let total = words.n(values.iter().map(|(_, n)| n).sum::<u64>());
@@ -332,14 +345,14 @@ fn figure(
         title: &title,
         description: &description,
     };
-    let svg = draw(caption, values)?;
+    let svg = draw(caption, &|n| words.n(n), values)?;
     Ok(Figure {
         of: words.t(&format!("{key}-of")),
-        counted: words.t("column-records"),
+        counted: vec![words.t("column-records")],
         title,
         description,
         svg,
-        rows,
+        rows: rows.into_iter().map(|(name, n)| (name, vec![n])).collect(),
         complete: String::new(),
     })
 }

@@ -28,6 +28,8 @@ use crate::records::{self, PhoneRow};
 use crate::remarks;
 use crate::tree::Tree;
 
+/// Most hamlets that are listed below their communes; of more, the communes alone.
+const HAMLETS: usize = 500;
 /// Days in the picture.
 const TREND_DAYS: i32 = 30;
 
@@ -200,6 +202,8 @@ fn groups(visitor: &Visitor, answers: &Answers) -> Vec<Group> {
         *conflicts.entry(tree.heir(*unit).unwrap_or(*unit)).or_default() += n;
     }
     let of = |id: &UnitId| month.get(id).copied().unwrap_or_default();
+    let lowest = units.iter().filter(|id| tree.children(**id).is_empty());
+    let listed = lowest.count() <= HAMLETS;
     let mut groups = Vec::new();
     for unit in tree.units().filter(|unit| units.contains(&unit.id)) {
         let below = tree.children(unit.id).iter().copied();
@@ -211,6 +215,7 @@ fn groups(visitor: &Visitor, answers: &Answers) -> Vec<Group> {
         }
         let members = leaves
             .iter()
+            .filter(|_| listed)
             .map(|id| (*id, visitor.words.unit(tree, *id), of(id)));
         let own = || leaves.iter().chain([&unit.id]);
         let group = Group {

@@ -65,10 +65,10 @@ fn shares(visitor: &Visitor, pace: &Pace) -> Result<Figure, ChartError> {
         description: &description,
     };
     Ok(Figure {
-        svg: charts::bars(caption, &values)?,
+        svg: charts::bars(caption, &|n| format!("{n}%"), &values)?,
         of: words.t("chart-pace-of"),
-        counted: words.t("chart-pace-counted"),
-        rows: rows.chain(rest).collect(),
+        counted: vec![words.t("chart-pace-counted")],
+        rows: rows.chain(rest).map(|(name, n)| (name, vec![n])).collect(),
         title,
         description,
         complete: String::new(),
@@ -110,12 +110,12 @@ fn overdue(visitor: &Visitor, pace: &Pace) -> Result<Option<Figure>, ChartError>
         description: &description,
     };
     Ok(Some(Figure {
-        svg: charts::bars(caption, &values)?,
+        svg: charts::bars(caption, &|n| words.n(n), &values)?,
         of: words.t("column-place"),
-        counted: words.t("chart-overdue-counted"),
+        counted: vec![words.t("chart-overdue-counted")],
         rows: units
             .iter()
-            .map(|(name, n)| (name.clone(), words.n(*n)))
+            .map(|(name, n)| (name.clone(), vec![words.n(*n)]))
             .collect(),
         title,
         description,
