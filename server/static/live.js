@@ -2,8 +2,13 @@
 // Without scripts the page is the same, as of the moment it was loaded.
 
 const light = document.getElementById("live");
+/** After so many milliseconds what failed is tried again; the longest and the first time. */
+const LATE = 60_000;
+const SOON = 1_000;
 let waiting = false;
 let wanted = false;
+let pause = SOON;
+let seen = false;
 
 function show(state) {
   if (!light) return;
@@ -36,22 +41,36 @@ function isBusy(region) {
   return inside || [...region.querySelectorAll("input, select, textarea")].some(isFilled);
 }
 
+// What can have the focus, by what it is and not by where it stands: others may come before it.
+function named(part) {
+  const { tagName, href, name, value, form } = part;
+  const about = part.closest("[data-id]")?.dataset.id;
+  const said = tagName === "SUMMARY" ? part.querySelector("span")?.textContent : "";
+  return [tagName, about, href, form?.action, name, value, said].join("\n");
+}
+
 function swap(region, fresh) {
-  const open = [...region.querySelectorAll("details")].map((part) => part.open);
+  const all = (kind) => [...region.querySelectorAll(kind)];
+  const alike = (one) => all("a, button, summary, [tabindex]").filter((other) => named(other) === one);
+  const open = new Map(all("summary").map((summary) => [named(summary), summary.parentElement.open]));
   const focused = region.contains(document.activeElement) ? document.activeElement : null;
-  const links = (part) => [...part.querySelectorAll("a, button, summary")];
-  const place = focused ? links(region).indexOf(focused) : -1;
+  const name = focused && named(focused);
+  const place = focused && alike(name).indexOf(focused);
   region.replaceChildren(...fresh.childNodes);
-  region.querySelectorAll("details").forEach((part, at) => { part.open = open[at] ?? part.open; });
-  if (place >= 0) links(region)[place]?.focus({ preventScroll: true });
+  all("summary").forEach((summary) => { summary.parentElement.open = open.get(named(summary)) ?? summary.parentElement.open; });
+  if (!focused) return;
+  const again = alike(name)[Math.max(0, place)] ?? document.getElementById("content");
+  again.focus({ preventScroll: true });
 }
 
 async function refresh() {
   if (waiting) { wanted = true; return; }
   waiting = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
-    if (!answer.ok) return;
+    // Where there is no server, whoever listens fetches the page when it is back.
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" }).catch(() => null);
+    if (answer?.status >= 500) again(refresh);
+    if (!answer?.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelectorAll("[data-live]");
     const kept = anchor();
@@ -66,15 +85,28 @@ async function refresh() {
   }
 }
 
-if (document.querySelector("[data-live]")) {
+// Later each time, and not when all the other pages do that lost the same server.
+function again(what) {
+  setTimeout(what, pause * (0.5 + Math.random()));
+  pause = Math.min(2 * pause, LATE);
+}
+
+function listen() {
   const events = new EventSource("/live");
-  let seen = false;
   events.addEventListener("open", () => {
+    pause = SOON;
     show("on");
     // What changed while nobody listened.
     if (seen) refresh();
     seen = true;
   });
   events.addEventListener("changed", refresh);
-  events.addEventListener("error", () => show("off"));
+  events.addEventListener("error", () => {
+    show("off");
+    // A browser by itself comes back after a lost connection, and not after an answer like 502 or 503.
+    events.close();
+    again(listen);
+  });
 }
+
+if (document.querySelector("[data-live]")) listen();

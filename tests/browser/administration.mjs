@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Phone } from "./district.mjs";
 import { readQr } from "./qr.mjs";
 import { today } from "./scene.mjs";
-import { problemsOf, printed } from "./views.mjs";
+import { PAPER, problemsOf, printed } from "./views.mjs";
 import { account, asked, district, enter, freshName, logIn, opened, phoneIn, RECORD } from "./window.mjs";
 import { openWorkbook } from "./workbook.mjs";
 
@@ -235,7 +235,7 @@ test("the report of a month goes to paper without what surrounds it, and into a 
   const first = await leader.evaluate(() => document.body.innerText.trim().split("\n")[0]);
   assert.equal(first, await leader.evaluate(() => document.querySelector(".letterhead").innerText.trim().split("\n")[0]), "the letterhead comes first");
   const needed = await leader.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(needed <= 794, `A4 is 794 px wide, and it takes ${needed}`);
+  assert.ok(needed <= PAPER, `there is room for ${PAPER} px, and it takes ${needed}`);
 });
 
 for (const [path, name, csv] of [

@@ -71,10 +71,61 @@ test("a conflict is settled by choosing one of its values", async (t) => {
   assert.equal(await left.count(), 0);
 });
 
+test("a conflict is settled by a third value, and what had been said is kept", async (t) => {
+  const page = await logIn(t, "leader");
+  await district.still(async () => {
+    await page.goto(`${district.url}/conflicts`);
+    const conflict = page.locator(".conflict:has(select[name=other])").first();
+    const said = await conflict.locator(".values li b").allTextContents();
+    const people = await conflict.locator(".values li > .quiet").allTextContents();
+    const record = (await conflict.locator("h2 a").getAttribute("href")).split("/").pop();
+    const options = await conflict.locator("select[name=other] option").allTextContents();
+    const third = options.find((option, at) => at > 0 && !said.includes(option));
+    await conflict.locator("select[name=other]").selectOption({ label: third });
+    await conflict.locator("form.filter button").click();
+    assert.match(await page.textContent("[role=status].done"), /Đã chọn/);
+
+    await page.click(".tabs a[href*=settled]");
+    const settled = page.locator(`.conflict:has(a[href="/records/${record}"])`, { hasText: third }).first();
+    assert.equal((await settled.locator("p b").textContent()), third);
+    assert.match(await settled.locator("p .quiet").textContent(), /\d\d:\d\d/, "when, after who");
+    const kept = await settled.locator(".values li b").allTextContents();
+    assert.deepEqual(kept.sort(), said.filter((value) => value !== "(để trống)").sort(), "both values that there had been");
+    const by = await settled.locator(".values li > .quiet").allTextContents();
+    for (const who of by) assert.ok(people.includes(who), `${who} among ${people}`);
+    await page.goto(`${district.url}/records/${record}`);
+    assert.ok((await page.textContent("main")).includes(third), "the record says it");
+  });
+});
+
+/** A number of a board. */
+async function figure(page, label) {
+  return Number(await page.locator(".figures p", { hasText: label }).locator("b").textContent());
+}
+
+/** Within two seconds the row of a hamlet says its state and when each stage was reached, and whether one has to call there. */
+async function stands(page, hamlet, expected) {
+  const seen = () => page.evaluate((hamlet) => {
+    const row = [...document.querySelectorAll("details tbody tr")].find((row) => row.querySelector("th").textContent === hamlet);
+    const times = [...row.querySelectorAll("td.when")].map((cell) => cell.textContent);
+    return {
+      state: row.querySelector("td .tag").textContent,
+      reached: times.flatMap((time, stage) => (/^\d\d\/\d\d\/\d{4} \d\d:\d\d$/.test(time) ? [stage] : [])),
+      toCall: [...document.querySelectorAll(".call li span")].some((place) => place.textContent.startsWith(`${hamlet}, `)),
+    };
+  }, hamlet);
+  const until = Date.now() + 2000;
+  let last = await seen();
+  while (JSON.stringify(last) !== JSON.stringify(expected) && Date.now() < until) last = await page.evaluate(() => new Promise(requestAnimationFrame)).then(seen);
+  assert.deepEqual(last, expected, hamlet);
+}
+
 test("a directive is issued, and its board fills while phones answer", async (t) => {
   const official = await logIn(t, "official");
   const commune = await official.textContent(".bar .where");
-  const { phone } = await phoneIn(t, commune);
+  const { phone: first, hamlet } = await phoneIn(t, commune);
+  const { phone: second } = await phoneIn(t, commune);
+  const { phone: third, hamlet: other } = await phoneIn(t, commune, 1);
   await official.goto(`${district.url}/directives/new`);
   await official.fill("input[name=number]", "45/UBND-VX");
   await official.fill("input[name=title]", "Rà soát <b>hộ nghèo</b> trước Tết");
@@ -83,23 +134,42 @@ test("a directive is issued, and its board fills while phones answer", async (t)
   await official.fill("input[name=signer]", "Chủ tịch UBND xã");
   await official.selectOption("select[name=asks]", "report");
   for (const box of await official.locator("fieldset > label input[name=target]").all()) await box.check();
-  await official.click("button:has-text('Ban hành')");
-  await official.waitForURL(/\/directives\/[0-9A-Z]{26}\?done=issued$/);
-  assert.match(await official.textContent("h1"), /45\/UBND-VX – Rà soát <b>hộ nghèo<\/b> trước Tết/);
-  const id = official.url().match(/directives\/(\w+)/)[1];
-  const done = official.locator(".figures p", { hasText: "Đã xong" }).locator("b");
-  assert.equal(await done.textContent(), "0");
-  await official.evaluate(() => { window.notLoadedAgain = true; });
-  await phone.do("sync");
-  await phone.do("ack", id, "done");
-  await phone.do("sync");
-  await official.waitForFunction(
-    (figure) => [...document.querySelectorAll(".figures p")].some((p) => p.textContent.includes(figure) && p.querySelector("b").textContent === "1"),
-    "Đã xong",
-    { timeout: 5000 },
-  );
-  assert.ok(await official.evaluate(() => window.notLoadedAgain), "without loading the page again");
-  assert.deepEqual(await problemsOf(official, "official-board-answered"), []);
+  await district.still(async () => {
+    await official.click("button:has-text('Ban hành')");
+    await official.waitForURL(/\/directives\/[0-9A-Z]{26}\?done=issued$/);
+    assert.match(await official.textContent("h1"), /45\/UBND-VX – Rà soát <b>hộ nghèo<\/b> trước Tết/);
+    const id = official.url().match(/directives\/(\w+)/)[1];
+    await official.waitForSelector("#live[data-state=on]");
+    await official.evaluate(() => { window.notLoadedAgain = true; });
+    const targeted = await figure(official, "đơn vị phải trả lời");
+    assert.ok(targeted > 2, `${targeted} units`);
+    await stands(official, hamlet.name, { state: "máy chưa đồng bộ", reached: [], toCall: true });
+
+    // Each phone says something, and the page of the official says so by itself.
+    await first.do("sync");
+    await stands(official, hamlet.name, { state: "đã nhận", reached: [0], toCall: true });
+    await second.do("sync");
+    await second.do("ack", id, "opened");
+    await second.do("sync");
+    await stands(official, hamlet.name, { state: "đã mở", reached: [0, 1], toCall: true });
+    await third.do("sync");
+    await third.do("ack", id, "cannot", "--note", "Chưa có danh sách");
+    await third.do("sync");
+    await stands(official, other.name, { state: "không làm được", reached: [0, 4], toCall: false });
+    assert.equal(await figure(official, "Đã xong"), 0);
+    await first.do("ack", id, "done");
+    await first.do("sync");
+    await stands(official, hamlet.name, { state: "đã xong", reached: [0, 1, 3], toCall: false });
+
+    assert.deepEqual([await figure(official, "Đã xong"), await figure(official, "Không làm được")], [1, 1]);
+    assert.equal(await figure(official, "đơn vị phải trả lời"), targeted);
+    const row = official.locator("tbody tr", { has: official.locator("th", { hasText: other.name }) });
+    assert.match(await row.textContent(), /Chưa có danh sách/);
+    const summary = await official.locator("details summary", { hasText: commune }).textContent();
+    assert.match(summary, new RegExp(`1/${targeted}`));
+    assert.ok(await official.evaluate(() => window.notLoadedAgain), "without loading the page again");
+    assert.deepEqual(await problemsOf(official, "official-board-answered"), []);
+  });
 });
 
 test("a directive with a degree of secrecy is refused, and nothing that was typed is lost", async (t) => {
@@ -116,54 +186,6 @@ test("a directive with a degree of secrecy is refused, and nothing that was type
   assert.equal(await page.inputValue("textarea[name=body]"), "Nội dung dài");
   assert.ok(await page.locator("fieldset > label input[name=target]").first().isChecked());
   assert.deepEqual(await problemsOf(page, "official-directive-refused"), []);
-});
-
-test("an open page shows a new record within two seconds of its receipt", async (t) => {
-  const leader = await logIn(t, "leader");
-  const { phone, hamlet } = await phoneIn(t);
-  await leader.goto(`${district.url}/records?unit=${hamlet.id}`);
-  await leader.waitForSelector("#live[data-state=on]");
-  const id = (await phone.do("record", ...RECORD, "--citizen-name", "Nguyễn Văn Á")).id;
-  await phone.do("sync");
-  await leader.waitForSelector(`#records tr[data-id="${id}"]`, { timeout: 2000 });
-});
-
-test("whoever reads further down stays there while new records come", async (t) => {
-  const leader = await logIn(t, "leader", { viewport: { width: 1280, height: 500 } });
-  const { phone } = await phoneIn(t);
-  await leader.goto(`${district.url}/records`);
-  await leader.waitForSelector("#live[data-state=on]");
-  const row = leader.locator("#records tr").nth(20);
-  const id = await row.getAttribute("data-id");
-  await row.evaluate((element) => window.scrollTo(0, element.getBoundingClientRect().top + window.scrollY - 40));
-  const top = () => leader.locator(`#records tr[data-id="${id}"]`).evaluate((element) => element.getBoundingClientRect().top);
-  const before = await top();
-  const made = (await phone.do("record", ...RECORD)).id;
-  await phone.do("sync");
-  await leader.waitForSelector(`#records tr[data-id="${made}"]`, { state: "attached", timeout: 2000 });
-  assert.ok(Math.abs((await top()) - before) < 4, `${before} and then ${await top()}`);
-});
-
-test("what is being typed stays while new records come, and so does what is open", async (t) => {
-  const leader = await logIn(t, "leader");
-  const { phone } = await phoneIn(t);
-  const { id } = await phone.do("record", ...RECORD);
-  await phone.do("sync");
-  await asked(leader, "POST", "/v1/remarks", { record: id, kind: "question", words: "Thủ tục nào?" });
-  await leader.goto(`${district.url}/remarks`);
-  await leader.waitForSelector("#live[data-state=on]");
-  await leader.locator(".remark summary").first().click();
-  const words = leader.locator(".remark textarea").first();
-  await words.fill("Câu trả lời viết dở");
-  // Somewhere else on the page, to look something up.
-  await leader.locator("h1").click();
-  const fetched = leader.waitForResponse((answer) => answer.url() === `${district.url}/remarks`);
-  await phone.do("amend", id, "--people", "2");
-  await phone.do("sync");
-  await (await fetched).finished();
-  await leader.waitForTimeout(100);
-  assert.equal(await words.inputValue(), "Câu trả lời viết dở");
-  assert.ok(await words.isVisible());
 });
 
 test("what was typed outlives the session", async (t) => {
@@ -195,90 +217,6 @@ test("the language is switched and stays", async (t) => {
   await page.goto(`${district.url}/`);
   assert.equal(await page.textContent("h1"), "Overview");
   assert.equal(await page.getAttribute("html", "lang"), "en");
-});
-
-test("everything can be done with the keyboard alone", async (t) => {
-  const page = await opened(t);
-  await page.goto(`${district.url}/login`);
-  const { username, password } = district.logins.official;
-  // The first field has the focus; a browser gives it a moment after the page is there.
-  await page.waitForFunction(() => document.activeElement.matches("[name=username]"));
-  await page.keyboard.type(username);
-  await page.keyboard.press("Tab");
-  await page.keyboard.type(password);
-  await page.keyboard.press("Enter");
-  await page.waitForURL(`${district.url}/`);
-  await page.keyboard.press("Tab");
-  assert.match(await page.evaluate(() => document.activeElement.textContent), /Đến nội dung/);
-  await page.keyboard.press("Enter");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "content");
-
-  /** Goes on with the tabulator until something that fits has the focus. */
-  const tabTo = async (selector) => {
-    for (let presses = 0; presses < 100; presses += 1) {
-      await page.keyboard.press("Tab");
-      if (await page.evaluate((selector) => document.activeElement.matches(selector), selector)) return;
-    }
-    assert.fail(`${selector} is not reached`);
-  };
-  await tabTo("summary");
-  await page.keyboard.press("Enter");
-  await page.goto(`${district.url}/records`);
-  await tabTo("select[name=outcome]");
-  await page.keyboard.press("ArrowDown");
-  await tabTo(".filter button");
-  await page.keyboard.press("Enter");
-  await page.waitForURL(/outcome=\w/);
-  await tabTo("#records a");
-  await page.keyboard.press("Enter");
-  await page.waitForURL(/\/records\/[0-9A-Z]{26}$/);
-
-  await page.goto(`${district.url}/directives`);
-  await tabTo(".actions a[href='/directives/new']");
-  await page.keyboard.press("Enter");
-  await page.waitForURL(/\/directives\/new$/);
-  for (const [field, text] of [["number", "48/UBND"], ["title", "Không cần chuột"], ["body", "Một dòng"], ["signer", "Chủ tịch"]]) {
-    await tabTo(`[name=${field}]`);
-    await page.keyboard.type(text);
-  }
-  await tabTo("input[name=target]");
-  await page.keyboard.press("Space");
-  await tabTo("main form.fields button");
-  await page.keyboard.press("Enter");
-  await page.waitForURL(/\?done=issued$/);
-  assert.match(await page.textContent("h1"), /48\/UBND – Không cần chuột/);
-});
-
-test("whoever goes through a page by key sees where one is and comes to everything", async (t) => {
-  const page = await logIn(t, "leader");
-  await district.still(async () => {
-    for (const path of ["/", "/records", "/conflicts", "/directives", "/units", "/report"]) {
-      await page.goto(`${district.url}${path}`);
-      const stops = await page.locator("a, button, input:not([type=hidden]), select, textarea, summary").evaluateAll((all) => {
-        const shown = all.filter((one) => one.checkVisibility({ visibilityProperty: true }));
-        return shown.map((one, at) => { one.dataset.stop = at; return at; });
-      });
-      const reached = new Set();
-      const unseen = [];
-      // A field for a day has stops within.
-      for (let presses = 0; presses < stops.length + 40; presses += 1) {
-        await page.keyboard.press("Tab");
-        const { left, stop, seen, html } = await page.evaluate(() => {
-          const here = document.activeElement;
-          const { outlineStyle, outlineWidth } = getComputedStyle(here);
-          const { top, bottom } = here.getBoundingClientRect();
-          const seen = outlineStyle !== "none" && outlineWidth !== "0px" && bottom > 0 && top < window.innerHeight;
-          return { left: here === document.body, stop: here.dataset.stop, seen, html: here.outerHTML.slice(0, 90) };
-        });
-        if (left) break;
-        if (!seen) unseen.push(html);
-        if (stop !== undefined) reached.add(Number(stop));
-        if (reached.size === stops.length) break;
-      }
-      assert.deepEqual(unseen, [], `${path}: where one is can be seen`);
-      assert.deepEqual(stops.filter((stop) => !reached.has(stop)), [], `${path}: everything is reached`);
-    }
-  });
 });
 
 test("without scripts everything works but what is live", async (t) => {

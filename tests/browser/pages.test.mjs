@@ -2,4 +2,8 @@
 
 import "./looks.mjs";
 import "./daily.mjs";
+import "./live.mjs";
+import "./keys.mjs";
+import "./narrow.mjs";
+import "./paper.mjs";
 import "./administration.mjs";

@@ -55,10 +55,13 @@ function smallestOfCharts(page) {
   });
 }
 
+/** How wide A4 is between the edges that the style sheet leaves, in pixels. */
+export const PAPER = 703;
+
 /** The page as it comes out of a printer, as a picture. */
 export async function printed(page, name) {
   await page.emulateMedia({ media: "print", colorScheme: "light" });
-  await page.setViewportSize({ width: 794, height: 1123 });
+  await page.setViewportSize({ width: PAPER, height: 1032 });
   const language = await page.getAttribute("html", "lang");
   await page.screenshot({ path: `${shots}${name}-${language}-print.png`, fullPage: true });
 }

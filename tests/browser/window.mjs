@@ -92,12 +92,12 @@ export async function account(admin, called, role, unit) {
   return { account, username, name };
 }
 
-/** A phone of a new member of the first hamlet of a commune. */
-export async function phoneIn(t, commune) {
+/** A phone of a new member of a hamlet of a commune: the first, if no other is asked for. */
+export async function phoneIn(t, commune, place = 0) {
   const admin = await logIn(t, "admin");
   const { units } = await asked(admin, "GET", "/v1/units");
   const above = units.find((unit) => (commune ? unit.name === commune : unit.level === "commune"));
-  const hamlet = units.find((unit) => unit.parent === above.id);
+  const hamlet = units.filter((unit) => unit.parent === above.id)[place];
   const member = await account(admin, "Trần Thị Kiểm Thử", "member", hamlet.id);
   const { code } = await asked(admin, "POST", `/v1/accounts/${member.account}/codes`, { unit: hamlet.id });
   const phone = new Phone(district, member.username);
