@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use calamine::{Data, Reader, Xlsx, open_workbook_from_rs};
-use langso_server::audit::{self, By, Head};
+use langso_server::audit::{self, By, Head, Search};
 use langso_server::export::{Exported, Format, Records, What, make};
 use langso_server::i18n::Locale;
 use langso_server::policy::{Permit, Personal, Read as Reading, console};
@@ -75,9 +75,32 @@ fn all_records() -> Records {
 }
 
 fn exported(store: &Store, dir: &Path, records: Records, format: Format) -> Exported {
-    let (what, by) = (What::Records(Box::new(records)), By::console(1_731_049_200_000));
-    let master = MasterKey::from_bytes([3; 32]);
-    make(store, &master, dir, &what, format, Locale::Vi, &by).unwrap()
+    made(store, dir, &What::Records(Box::new(records)), format)
+}
+
+fn made(store: &Store, dir: &Path, what: &What, format: Format) -> Exported {
+    let (master, by) = (MasterKey::from_bytes([3; 32]), By::console(1_731_049_200_000));
+    make(store, &master, dir, what, format, Locale::Vi, &by).unwrap()
+}
+
+/// What hamlets said to a hundred directives, and rows of an audit: as many as there may be records.
+fn say_and_audit(dir: &Path, rows: u64) {
+    let conn = open_connection(&dir.join("langso.db")).unwrap();
+    conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF")
+        .unwrap();
+    let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+               INSERT INTO acknowledgement (record, document, unit, directive, version, digest, stage, note, at, device_at,
+                 by_account, device, signature, statement, actor, seq)
+               SELECT CAST(printf('%016d', n) AS BLOB), 1, ?2, CAST(printf('%016d', n % 100) AS BLOB), 1, zeroblob(32),
+                 CASE n % 3 WHEN 0 THEN 'cannot' ELSE 'done' END, '=Chưa có máy', 1731049200000 + n, 1731049200000 + n,
+                 zeroblob(16), zeroblob(16), zeroblob(64), zeroblob(32), zeroblob(16), n FROM n";
+    conn.execute(sql, rusqlite::params![rows as i64, unit().to_bytes()])
+        .unwrap();
+    let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+               INSERT INTO audit (position, at, account, origin, act, subject, before, after, hash)
+               SELECT n, 1731049200000 + n, zeroblob(16), '10.0.0.1', 'code_made', printf('%026d', n), NULL,
+                 json_object('unit', printf('%026d', n % 111)), zeroblob(32) FROM n";
+    conn.execute(sql, [rows as i64]).unwrap();
 }
 
 #[test]
@@ -107,6 +130,47 @@ fn a_hundred_thousand_records_leave_in_flat_memory() {
                 let mut book: Xlsx<_> = open_workbook_from_rs(BufReader::new(export.file)).unwrap();
                 let sheet = book.worksheet_range("Lượt hỗ trợ").unwrap();
                 assert_eq!(sheet.height() as u64, RECORDS + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn as_many_acknowledgements_and_rows_of_the_audit_leave_in_flat_memory() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 1);
+    say_and_audit(dir.path(), RECORDS);
+    let acknowledgements = What::Acknowledgements {
+        permit: permit(),
+        issue: None,
+    };
+    let audit = What::Audit {
+        permit: permit(),
+        wanted: Box::new(Search::default()),
+    };
+    for what in [&acknowledgements, &audit] {
+        for format in Format::ALL {
+            let before = ALLOCATOR.current_usage();
+            ALLOCATOR.reset_peak_usage();
+            let mut export = made(&store, dir.path(), what, format);
+            let took = ALLOCATOR.peak_usage().saturating_sub(before);
+            println!(
+                "{} {format:?}: {} rows, {took} bytes of memory",
+                what.word(),
+                export.rows
+            );
+            // Each export of the audit is a row of the next.
+            assert!((RECORDS..RECORDS + 10).contains(&export.rows), "{}", export.rows);
+            assert!(
+                took < BYTES_MAX,
+                "{} as {format:?} took {took} bytes",
+                what.word()
+            );
+            if format == Format::Ndjson {
+                let mut text = String::new();
+                export.file.read_to_string(&mut text).unwrap();
+                assert_eq!(text.lines().count() as u64, export.rows + 1);
             }
         }
     }
