@@ -38,6 +38,7 @@ mod issuing;
 mod judging;
 mod kills;
 mod limits;
+mod lists;
 mod looking;
 mod offline;
 mod openapi;

@@ -31,10 +31,6 @@ phones-clock-column = Clock
 phones-storage = Room left
 phones-none = No phone is enrolled here yet. Print a sheet of codes, and each team enrols its own.
 phones-none-such = No phone is like that. Choose another unit, or clear the filter.
-phones-left-out = { $n ->
-    [one] and one more: choose a unit
-   *[other] and { $number } more: choose a unit
- }
 clock-right = right
 clock-seconds = { $n } s
 clock-minutes = { $n } min
@@ -175,6 +171,13 @@ people-apply = Add them
 
 catalogue-about = What records may say. Phones receive changes with their next sync.
 catalogue-none = Nothing yet. Whoever administers the realm imports the catalogue from a CSV file.
+catalogue-all = All
+catalogue-differences = { $n ->
+    [one] one entry
+   *[other] { $number } entries
+ }
+catalogue-more = and { $number } more, as in the file.
+catalogue-none-imports = No entry yet. Import the catalogue from a CSV file below.
 catalogue-import = Import a file
 catalogue-columns = A line with a known code gives it another name, weight or end. What is in no line stays as it is.
 catalogue-would = This would change

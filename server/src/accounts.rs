@@ -283,35 +283,7 @@ pub fn page(
     after: Option<&str>,
     limit: usize,
 ) -> rusqlite::Result<Vec<AccountView>> {
-    let sql = "SELECT a.id, a.username, a.display_name, a.disabled_at,
-                 (SELECT count(*) FROM device d WHERE d.account = a.id AND d.revoked_at IS NULL)
-               FROM account a WHERE a.username > ? ORDER BY a.username";
-    let mut statement = conn.prepare_cached(sql)?;
-    let accounts = statement.query_map([after.unwrap_or_default()], |row| {
-        let id = AccountId::from_bytes(row.get(0)?);
-        let view = AccountView {
-            id: id.to_string(),
-            username: row.get(1)?,
-            name: row.get(2)?,
-            suspended_at_ms: row.get(3)?,
-            roles: Vec::new(),
-            devices: row.get(4)?,
-        };
-        Ok((id, view))
-    })?;
-    let mut views = Vec::new();
-    for account in accounts {
-        let (id, mut view) = account?;
-        let held = realm::held_by(conn, id)?;
-        if held.iter().any(|held| permit.units().contains(&held.grant.unit)) {
-            view.roles = held.iter().map(RoleView::of).collect();
-            views.push(view);
-        }
-        if views.len() == limit {
-            break;
-        }
-    }
-    Ok(views)
+    search::those(conn, permit, after.unwrap_or_default(), limit, |_| true)
 }
 
 impl RoleView {

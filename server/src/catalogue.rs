@@ -8,11 +8,11 @@
 
 mod names;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use jiff::civil::Date;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sync_core::document::schema::Schema;
 use sync_core::ids::{Class, RecordId};
@@ -191,23 +191,55 @@ fn put(tx: &Transaction<'_>, entry: &Entry, mut fresh: impl FnMut() -> RecordId)
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection) -> rusqlite::Result<Vec<(RecordId, Entry)>> {
-    let sql =
-        "SELECT record, kind, code, name_vi, coalesce(name_en, ''), coalesce(parent, ''), weight, valid_to
-               FROM catalogue ORDER BY kind, code";
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
-        let entry = Entry {
-            kind: row.get(1)?,
-            code: row.get(2)?,
-            name_vi: row.get(3)?,
-            name_en: row.get(4)?,
-            parent: row.get(5)?,
-            weight: row.get(6)?,
-            valid_to: row.get::<_, Option<String>>(7)?.and_then(|day| day.parse().ok()),
-        };
-        Ok((RecordId::from_bytes(row.get(0)?), entry))
-    })?;
+    let mut statement = conn.prepare_cached(&format!("{ENTRY} ORDER BY kind, code"))?;
+    let rows = statement.query_map([], entry_row)?;
     rows.collect()
+}
+
+/// Entries – of a kind, or of each –, by kind and code, after one of them, at most `limit`.
+///
+/// # Errors
+/// The store's.
+pub fn page(
+    conn: &Connection,
+    kind: Option<&str>,
+    after: Option<&(String, String)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Entry>> {
+    let (after_kind, after_code) = after.map_or(("", ""), |(kind, code)| (kind.as_str(), code.as_str()));
+    let of_kind = if kind.is_some() { "kind = ?1" } else { "?1 IS NULL" };
+    let sql = format!("{ENTRY} WHERE {of_kind} AND (kind, code) > (?2, ?3) ORDER BY kind, code LIMIT ?4");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![kind, after_kind, after_code, limit], entry_row)?;
+    rows.map(|row| Ok(row?.1)).collect()
+}
+
+/// How many entries there are of each kind that has some.
+///
+/// # Errors
+/// The store's.
+pub fn counts(conn: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut statement = conn.prepare_cached("SELECT kind, count(*) FROM catalogue GROUP BY kind")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+const ENTRY: &str =
+    "SELECT record, kind, code, name_vi, coalesce(name_en, ''), coalesce(parent, ''), weight, valid_to
+                     FROM catalogue";
+
+fn entry_row(row: &Row<'_>) -> rusqlite::Result<(RecordId, Entry)> {
+    let entry = Entry {
+        kind: row.get(1)?,
+        code: row.get(2)?,
+        name_vi: row.get(3)?,
+        name_en: row.get(4)?,
+        parent: row.get(5)?,
+        weight: row.get(6)?,
+        valid_to: row.get::<_, Option<String>>(7)?.and_then(|day| day.parse().ok()),
+    };
+    Ok((RecordId::from_bytes(row.get(0)?), entry))
 }
 
 impl Entry {

@@ -89,13 +89,7 @@ pub fn page(
     after: Option<DeviceId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<DeviceView>> {
-    let sql = format!(
-        "{DEVICE} WHERE d.id > ?1
-         UNION ALL
-         SELECT id, account, '', enrolled_at, NULL, 0, NULL, NULL, NULL, returned_at
-         FROM returned_device WHERE id > ?1
-         ORDER BY id"
-    );
+    let sql = format!("{DEVICE} WHERE d.id > ?1 UNION ALL {RETURNED} WHERE id > ?1 ORDER BY id");
     let mut statement = conn.prepare_cached(&sql)?;
     let after = after.map_or(Vec::new(), |after| after.to_bytes().to_vec());
     let devices = statement.query_map([after], |row| {
@@ -117,12 +111,14 @@ pub fn page(
     Ok(views)
 }
 
-/// The devices of one account, the last one enrolled first.
+/// The devices of one account, also those that wait to be admitted, the last one enrolled first.
 ///
 /// # Errors
 /// The store's.
 pub fn of_account(conn: &Connection, account: AccountId) -> rusqlite::Result<Vec<DeviceView>> {
-    let sql = format!("{DEVICE} WHERE d.account = ? ORDER BY d.enrolled_at DESC");
+    let sql = format!(
+        "{DEVICE} WHERE d.account = ?1 UNION ALL {RETURNED} WHERE account = ?1 ORDER BY enrolled_at DESC"
+    );
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map([account.to_bytes()], device_view)?;
     rows.collect()
@@ -133,6 +129,9 @@ const DEVICE: &str =
                         h.last_sync_at, h.unsent, t.copied_at, NULL
                       FROM device d LEFT JOIN device_health h ON h.device = d.id
                         LEFT JOIN device_token t ON t.device = d.id";
+
+const RETURNED: &str =
+    "SELECT id, account, '', enrolled_at, NULL, 0, NULL, NULL, NULL, returned_at FROM returned_device";
 
 fn device_view(row: &Row<'_>) -> rusqlite::Result<DeviceView> {
     Ok(DeviceView {

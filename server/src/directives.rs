@@ -24,7 +24,7 @@ use crate::tree::Tree;
 pub use answers::acknowledgements;
 pub use asked::{Asked, asked, is_shown};
 pub use board::{Board, Boards, Counts, Standing, board};
-pub use drafts::{MOST_DRAFTS, count_drafts, draft, draft_conflict, drafts};
+pub use drafts::{count_drafts, draft, draft_conflict, drafts};
 pub use pace::{Answer, Pace, pace};
 pub use urgent::{urgent_documents, urgent_positions};
 

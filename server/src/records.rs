@@ -314,7 +314,7 @@ pub fn unit_of(
     Ok(found.filter(|unit| permit.units().contains(unit)))
 }
 
-/// The phones of people who hold a role in the permit's units on a day.
+/// The phones of people who hold a role in the permit's units on a day: those that were not here for longest first.
 ///
 /// # Errors
 /// The store's.
@@ -328,7 +328,7 @@ pub fn phones(conn: &Connection, permit: &Permit<Read>, day: Date) -> rusqlite::
            JOIN role r ON r.account = a.id
            LEFT JOIN device_health h ON h.device = d.id
          WHERE d.revoked_at IS NULL AND {wheres} AND r.valid_from <= ? AND (r.valid_to IS NULL OR r.valid_to > ?)
-         GROUP BY d.id ORDER BY h.last_sync_at"
+         GROUP BY d.id ORDER BY h.last_sync_at, d.id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {

@@ -7,6 +7,7 @@
 mod xlsx;
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use jiff::civil::Date;
 use rusqlite::Connection;
@@ -25,8 +26,8 @@ use crate::tree::{Tree, Unit};
 
 pub use xlsx::workbook;
 
-/// Most directives of a month that a report lists.
-const DIRECTIVES: usize = 500;
+/// Directives that are read at once.
+const PART: usize = 500;
 
 /// Leave to read what a report is made of.
 #[derive(Clone, Debug)]
@@ -231,15 +232,27 @@ fn of_directives(
 ) -> Result<Vec<DirectiveLine>, RealmError> {
     let end = last.tomorrow().ok().and_then(midnight_ms).unwrap_or(i64::MAX);
     let begin = midnight_ms(first).unwrap_or(i64::MIN);
-    let before_end = Some((end, RecordId::from_bytes([0; 16])));
-    let mut lines = Vec::new();
     let month = Span {
         units: permits.boards.units().iter().copied().collect(),
         from_ms: Some(begin),
         until_ms: Some(end),
     };
     let mut boards = Boards::new(conn, &permits.boards, today)?;
-    for directive in directives::list(conn, &permits.boards, Some(&[month]), before_end, DIRECTIVES)? {
+    let (mut lines, mut issued) = (Vec::new(), Vec::new());
+    let mut after = Some((end, RecordId::from_bytes([0; 16])));
+    while let Some(place) = after {
+        let part = directives::list(
+            conn,
+            &permits.boards,
+            Some(slice::from_ref(&month)),
+            Some(place),
+            PART,
+        )?;
+        let last = part.last().filter(|_| part.len() == PART);
+        after = last.map(|last| (last.issued_at_ms, last.id));
+        issued.extend(part);
+    }
+    for directive in issued {
         if directives::ended_by(conn, today, &directive)?.is_some() {
             continue;
         }

@@ -9,9 +9,6 @@ use super::{document, relation, targets, unknown};
 use crate::policy::{Permit, Read};
 use crate::records::within;
 
-/// Most drafts that are looked at together: one district has not so many.
-pub const MOST_DRAFTS: usize = 500;
-
 /// Nobody gave it up or issued it.
 const OPEN: &str =
     " AND NOT discarded AND NOT EXISTS (SELECT 1 FROM directive d WHERE d.draft = draft.record)";

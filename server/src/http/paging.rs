@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
-use sync_core::ids::RecordId;
+use sync_core::ids::{DeviceId, RecordId};
 use utoipa::openapi::schema::{ArrayBuilder, Schema, SchemaType};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -168,6 +168,19 @@ impl Place for (i64, RecordId) {
     }
 }
 
+/// A time and a device.
+impl Place for (i64, DeviceId) {
+    fn bytes(&self) -> Vec<u8> {
+        [&self.0.to_be_bytes()[..], &self.1.to_bytes()].concat()
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let (time, device) = bytes.split_first_chunk()?;
+        let device = DeviceId::from_bytes(device.try_into().ok()?);
+        Some((i64::from_be_bytes(*time), device))
+    }
+}
+
 /// A record and a field.
 impl Place for (RecordId, String) {
     fn bytes(&self) -> Vec<u8> {
@@ -178,6 +191,18 @@ impl Place for (RecordId, String) {
         let (record, field) = bytes.split_first_chunk()?;
         let field = String::from_utf8(field.to_vec()).ok()?;
         Some((RecordId::from_bytes(*record), field))
+    }
+}
+
+/// A kind and a code of it.
+impl Place for (String, String) {
+    fn bytes(&self) -> Vec<u8> {
+        [self.0.as_bytes(), &[0], self.1.as_bytes()].concat()
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let (kind, code) = std::str::from_utf8(bytes).ok()?.split_once('\0')?;
+        Some((kind.to_owned(), code.to_owned()))
     }
 }
 
@@ -245,6 +270,10 @@ mod tests {
         assert_eq!(after::<i64>(None).unwrap(), None);
         let field = (record, "họ tên".to_owned());
         assert_eq!(after(Some(&seal(&field))).unwrap(), Some(field));
+        let entry = ("procedure".to_owned(), "1.004194".to_owned());
+        assert_eq!(after(Some(&seal(&entry))).unwrap(), Some(entry));
+        let phone = (i64::MIN, DeviceId::from_bytes([7; 16]));
+        assert_eq!(after(Some(&seal(&phone))).unwrap(), Some(phone));
     }
 
     #[test]

@@ -6,21 +6,24 @@ mod work;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use rusqlite::Connection;
+use serde::Deserialize;
 use sync_core::ids::{AccountId, Class, RecordId};
 use sync_core::record::{ConflictValue, Draft, Scalar, Targets};
 
 use super::super::ApiError;
+use super::super::paging::{self, Page, seal};
 use super::conflicts::Said;
 use super::frame::{Frame, Visitor};
 use super::render;
 use super::writing::{FIELDS, Typed, Writing};
 use super::{directives, issue};
 use crate::app::App;
-use crate::directives::{self as stored, MOST_DRAFTS};
+use crate::directives as stored;
 use crate::documents::Loaded;
 use crate::log::ReplayError;
 use crate::policy::{Action, Permit, Read};
@@ -28,11 +31,21 @@ use crate::realm;
 use crate::seen::mark;
 pub(super) use work::{start, work};
 
+/// Drafts on one page.
+const PAGE: usize = 50;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ListQuery {
+    cursor: String,
+}
+
 #[derive(Template)]
 #[template(path = "drafts.html")]
 struct ListPage {
     frame: Frame,
     drafts: Vec<Line>,
+    next: Option<String>,
     /// Whether the reader may begin one.
     issues: bool,
 }
@@ -79,10 +92,16 @@ struct Standing {
     names: Vec<(AccountId, String)>,
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, ApiError> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    let after = paging::after(Some(&query.cursor))?;
     let permit = visitor.read(Action::Hold(Class::Drafts))?;
     let found = app.store().read(move |conn| {
-        let drafts = stored::drafts(conn, &permit, None, MOST_DRAFTS)?.into_iter();
+        let drafts = stored::drafts(conn, &permit, after, PAGE + 1)?.into_iter();
         let named = drafts.map(|draft| Ok((realm::display_name(conn, draft.started_by)?, draft)));
         named.collect::<rusqlite::Result<Vec<_>>>()
     });
@@ -96,9 +115,12 @@ pub(super) async fn list(State(app): State<Arc<App>>, visitor: Visitor) -> Resul
         when: words.time(draft.started_at_ms),
         conflicts: draft.conflicts.len(),
     };
+    let cursor = |(_, draft): &(Option<String>, Draft)| seal(&(draft.started_at_ms, draft.id));
+    let Page { items, next } = Page::of(found.await?, PAGE, cursor, line);
     let page = ListPage {
         issues: directives::issues(&visitor),
-        drafts: found.await?.into_iter().map(line).collect(),
+        drafts: items,
+        next,
         frame: visitor.frame("drafts-title", "/directives"),
     };
     render(&page, StatusCode::OK)

@@ -18,7 +18,7 @@ use crate::audit::By;
 use crate::devices::{self, DeviceView};
 use crate::http::ApiError;
 use crate::http::pages::frame::{Frame, Visitor};
-use crate::http::pages::pick::{Choice, choices};
+use crate::http::pages::pick::{Choice, whole};
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
 use crate::policy::Action;
@@ -147,15 +147,11 @@ async fn shown(
         visitor.read(Action::ManageAccounts)?,
         visitor.write(Action::ManageAccounts)?,
     );
-    let (managers, id) = (read.clone(), account.to_string());
+    let managers = read.clone();
     let by = By::console(visitor.words.now_ms);
     let found = app.store().read(move |conn| {
         let view = accounts::view(conn, &read, account)?;
-        let of_account = |device: &DeviceView| device.account == id;
-        let devices = devices::list(conn, &read)?
-            .into_iter()
-            .filter(of_account)
-            .collect::<Vec<_>>();
+        let devices = devices::of_account(conn, account)?;
         let managed = accounts::managed(conn, &write, &by, account).is_ok();
         Ok::<_, rusqlite::Error>((view, devices, managed, history::names(conn)?))
     });
@@ -179,7 +175,7 @@ async fn shown(
         audits: visitor.realm(Action::ReadAudit).is_ok(),
         seed: seed(),
         roles: roles(visitor),
-        places: choices(words, visitor.tree(), &managers, typed.unit.parse().ok()),
+        places: whole(words, visitor.tree(), &managers, typed.unit.parse().ok()),
         enrols: now.map(|held| (held.unit.clone(), held.place.clone())).collect(),
         devices: devices
             .into_iter()

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::http::ApiError;
 use crate::http::pages::form::{Filled, beside};
 use crate::http::pages::frame::{Frame, Visitor};
-use crate::http::pages::pick::{Choice, choices};
+use crate::http::pages::pick::{Choice, choices, whole};
 use crate::http::pages::render;
 use crate::policy::{Action, Grant, Role};
 
@@ -152,7 +152,7 @@ async fn shown(
         accounts: found.into_iter().map(|account| line(account, visitor)).collect(),
         next: next.transpose()?,
         roles: roles(visitor),
-        places: choices(words, tree, &managed, typed.unit.parse().ok().or(unit)),
+        places: whole(words, tree, &managed, typed.unit.parse().ok().or(unit)),
         query,
         typed,
         problem,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use rusqlite::Connection;
+use serde::Deserialize;
 use sync_core::ids::RecordId;
 
 use super::files::{Said, Tried, Upload};
@@ -18,7 +20,13 @@ use crate::http::pages::form::Filled;
 use crate::http::pages::frame::{Frame, Visitor};
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
+use crate::http::paging::{self, Page, seal};
 use crate::policy::Action;
+
+/// Entries on one page.
+const PAGE: usize = 100;
+/// Most differences that are shown of a file.
+const WOULD: usize = 200;
 
 /// The columns that the file must have.
 const COLUMNS: &str = "kind, code, name_vi";
@@ -27,7 +35,13 @@ const COLUMNS: &str = "kind, code, name_vi";
 #[template(path = "catalogue.html")]
 struct CataloguePage {
     frame: Frame,
+    /// The kind that was asked for, or nothing.
+    kind: String,
+    /// Each kind with its label, and how many entries it has.
+    counts: Vec<(&'static str, String, u64)>,
+    /// What is on this page.
     kinds: Vec<Kind>,
+    next: Option<String>,
     /// Whether the reader may change it.
     imports: bool,
     csv: String,
@@ -35,7 +49,7 @@ struct CataloguePage {
     said: Said<Vec<Difference>>,
 }
 
-/// Everything of a kind.
+/// Entries of a kind.
 struct Kind {
     title: String,
     entries: Vec<Line>,
@@ -59,8 +73,20 @@ struct Difference {
     after: String,
 }
 
-pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, ApiError> {
-    shown(&app, &visitor, String::new(), Said::nothing()).await
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CatalogueQuery {
+    kind: String,
+    cursor: String,
+}
+
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    query: Result<Query<CatalogueQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
+    shown(&app, &visitor, query, String::new(), Said::nothing()).await
 }
 
 /// `POST /catalogue`
@@ -74,7 +100,10 @@ pub(super) async fn import(
     let (permit, step, words) = (visitor.write(Action::ManageUnits)?, fields.step, visitor.words);
     let entries = match fields.rows(words, COLUMNS, |text| catalogue::parse(text)) {
         Ok(entries) => entries,
-        Err(problem) => return shown(&app, &visitor, fields.shown(), Said::problem(problem)).await,
+        Err(problem) => {
+            let (query, said) = (CatalogueQuery::default(), Said::problem(problem));
+            return shown(&app, &visitor, query, fields.shown(), said).await;
+        }
     };
     let done = app.store().write(move |tx| {
         let differences = catalogue::differences(tx, &entries)?;
@@ -95,38 +124,70 @@ pub(super) async fn import(
     })?;
     match said {
         None => Ok(Redirect::to("/catalogue?done=imported").into_response()),
-        Some(said) => shown(&app, &visitor, fields.shown(), said).await,
+        Some(said) => shown(&app, &visitor, CatalogueQuery::default(), fields.shown(), said).await,
     }
 }
 
 async fn shown(
     app: &App,
     visitor: &Visitor,
+    query: CatalogueQuery,
     csv: String,
     said: Said<Vec<Difference>>,
 ) -> Result<Response, ApiError> {
     let words = visitor.words;
+    let kind = match query.kind.as_str() {
+        "" => None,
+        word => Some(
+            *KINDS
+                .iter()
+                .find(|kind| **kind == word)
+                .ok_or_else(|| ApiError::parameter("kind"))?,
+        ),
+    };
+    let after = paging::after(Some(&query.cursor))?;
     let read = move |conn: &Connection| {
-        let entries = catalogue::list(conn)?;
-        Ok::<_, rusqlite::Error>((entries, Names::load(conn, words.locale)?))
+        let entries = catalogue::page(conn, kind, after.as_ref(), PAGE + 1)?;
+        Ok::<_, rusqlite::Error>((
+            entries,
+            catalogue::counts(conn)?,
+            Names::load(conn, words.locale)?,
+        ))
     };
-    let (entries, names) = app.store().read(read).await?;
-    let kind = |kind: &str| Kind {
-        title: words.t(&format!("kind-{kind}")),
-        entries: entries
-            .iter()
-            .filter(|(_, entry)| entry.kind == kind)
-            .map(|(_, entry)| line(words, entry, &names))
-            .collect(),
-    };
+    let (entries, counts, names) = app.store().read(read).await?;
+    let cursor = |entry: &Entry| seal(&(entry.kind.clone(), entry.code.clone()));
+    let entries = Page::of(entries, PAGE, cursor, |entry| entry);
+    let label = |kind: &str| words.t(&format!("kind-{kind}"));
+    let of_kind = entries.items.chunk_by(|one, other| one.kind == other.kind);
+    let kinds = of_kind.map(|entries| Kind {
+        title: entries
+            .first()
+            .map(|entry| label(&entry.kind))
+            .unwrap_or_default(),
+        entries: entries.iter().map(|entry| line(words, entry, &names)).collect(),
+    });
     let page = CataloguePage {
         frame: visitor.frame("way-catalogue", "/catalogue"),
-        kinds: KINDS.iter().copied().map(kind).collect(),
+        kind: query.kind,
+        counts: KINDS
+            .iter()
+            .map(|kind| (*kind, label(kind), counts.get(*kind).copied().unwrap_or_default()))
+            .collect(),
+        kinds: kinds.collect(),
+        next: entries.next,
         imports: visitor.realm(Action::ManageUnits).is_ok(),
         csv,
         said,
     };
     render(&page, status(page.said.problem.as_ref()))
+}
+
+impl CataloguePage {
+    /// The differences that are shown, and how many more there are.
+    fn first(would: &[Difference]) -> (&[Difference], usize) {
+        let (first, more) = would.split_at(would.len().min(WOULD));
+        (first, more.len())
+    }
 }
 
 fn line(words: Words, entry: &Entry, names: &Names) -> Line {

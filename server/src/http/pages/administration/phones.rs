@@ -9,7 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use sync_core::ids::UnitId;
+use sync_core::ids::{DeviceId, UnitId};
 
 use super::filter_id;
 use crate::app::App;
@@ -19,6 +19,7 @@ use crate::http::pages::frame::{Frame, Visitor};
 use crate::http::pages::pick::{Choice, choices};
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
+use crate::http::paging::{self, seal};
 use crate::policy::{Action, permit_read};
 use crate::records::{self, PhoneRow};
 
@@ -29,8 +30,8 @@ const CLOCK_WRONG_MS: i64 = 5 * 60 * 1000;
 /// A phone with less room than this is full.
 const FULL_BYTES: u64 = 200 * 1024 * 1024;
 
-/// Phones on one page: of more than these one looks at a part.
-const PAGE: usize = 300;
+/// Phones on one page.
+const PAGE: usize = 100;
 
 /// What the form of the page asks; all of it is in the address.
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +40,8 @@ pub(super) struct PhonesQuery {
     unit: String,
     #[serde(default)]
     state: String,
+    #[serde(default)]
+    cursor: String,
 }
 
 /// What a phone can be in need of.
@@ -86,8 +89,7 @@ struct PhonesPage {
     /// The phones by the unit above theirs, where that are several.
     groups: Vec<Group>,
     phones: Vec<Line>,
-    /// How many more there are like that.
-    left_out: usize,
+    next: Option<String>,
     /// Whether the reader enrols phones.
     enrols: bool,
 }
@@ -128,6 +130,7 @@ pub(super) async fn page(
     let Query(query) = query.map_err(|_| ApiError::parameter("query"))?;
     let unit: Option<UnitId> = filter_id("unit", &query.unit)?;
     let state = Need::ALL.into_iter().find(|state| state.code() == query.state);
+    let after = paging::after(Some(&query.cursor))?;
     let permit = visitor.reader.permit(Action::Oversee, unit)?;
     // Who was here a second ago is still in memory alone.
     app.flush_presence().await;
@@ -141,10 +144,13 @@ pub(super) async fn page(
         let label = words.t(&format!("phones-{}", state.code()));
         (state.code(), label, phones.iter().filter(is(state)).count())
     });
-    let shown: Vec<&PhoneRow> = phones
+    // A phone that was here meanwhile stands further down, and is met again: none is passed over.
+    let mut shown = phones
         .iter()
         .filter(|phone| state.is_none_or(|state| is(state)(phone)))
-        .collect();
+        .skip_while(|phone| after.is_some_and(|after| place(phone) <= after));
+    let lines: Vec<&PhoneRow> = shown.by_ref().take(PAGE).collect();
+    let last = lines.last().filter(|_| shown.next().is_some());
     let (grants, tree) = (visitor.reader.grants(), visitor.tree());
     let page = PhonesPage {
         frame: visitor.frame("way-phones", "/phones"),
@@ -154,15 +160,16 @@ pub(super) async fn page(
         all: phones.len(),
         groups: groups(&phones, &visitor),
         states: counted.into(),
-        left_out: shown.len().saturating_sub(PAGE),
-        phones: shown
-            .into_iter()
-            .take(PAGE)
-            .map(|phone| line(phone, &visitor))
-            .collect(),
+        next: last.map(|phone| seal(&place(phone))),
+        phones: lines.iter().map(|phone| line(phone, &visitor)).collect(),
         enrols: permit_read(grants, tree, Action::ManageDevices, unit).is_some(),
     };
     render(&page, StatusCode::OK)
+}
+
+/// Where a phone stands in the list: those that were never here come first.
+fn place(phone: &PhoneRow) -> (i64, DeviceId) {
+    (phone.last_sync_at.unwrap_or(i64::MIN), phone.device)
 }
 
 /// Who has most silent phones comes first.

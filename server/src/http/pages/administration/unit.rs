@@ -16,7 +16,7 @@ use crate::clock::random_bits;
 use crate::http::ApiError;
 use crate::http::pages::form::{Filled, beside};
 use crate::http::pages::frame::{Frame, Visitor};
-use crate::http::pages::pick::{Choice, choices};
+use crate::http::pages::pick::{Choice, whole};
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
 use crate::policy::{Action, permit_read};
@@ -317,7 +317,7 @@ async fn shown(
         audits: visitor.realm(Action::ReadAudit).is_ok(),
         manages_people: holds(Action::ManageAccounts),
         places: match &managed {
-            Ok(managed) if manages => choices(words, tree, managed, typed.other.parse().ok()),
+            Ok(managed) if manages => whole(words, tree, managed, typed.other.parse().ok()),
             Ok(_) | Err(_) => Vec::new(),
         },
         manages,
