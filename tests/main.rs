@@ -28,6 +28,7 @@ mod directory;
 mod disks;
 mod drafting;
 mod durability;
+mod empty;
 mod exporting;
 mod forks;
 mod full;

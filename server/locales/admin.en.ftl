@@ -30,6 +30,7 @@ phones-version = App
 phones-clock-column = Clock
 phones-storage = Room left
 phones-none = No phone is enrolled here yet. Print a sheet of codes, and each team enrols its own.
+phones-none-ask = No phone is enrolled here yet. Ask whoever administers the realm for a sheet of codes, and each team enrols its own.
 phones-none-such = No phone is like that. Choose another unit, or clear the filter.
 clock-right = right
 clock-seconds = { $n } s

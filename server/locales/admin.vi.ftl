@@ -30,6 +30,7 @@ phones-version = Ứng dụng
 phones-clock-column = Đồng hồ
 phones-storage = Còn trống
 phones-none = Chưa có điện thoại nào được đăng ký. Hãy in tờ mã để từng tổ tự đăng ký máy của mình.
+phones-none-ask = Chưa có điện thoại nào được đăng ký. Hãy đề nghị người quản trị in tờ mã để từng tổ tự đăng ký máy của mình.
 phones-none-such = Không có điện thoại nào như vậy. Hãy chọn đơn vị khác hoặc bỏ lọc.
 clock-right = đúng
 clock-seconds = { $n } giây

@@ -44,6 +44,8 @@ struct RemarksPage {
     frame: Frame,
     remarks: Vec<Remark>,
     all: bool,
+    /// Whether the reader may say something to records.
+    says: bool,
     /// Those of one record alone.
     record: Option<RecordId>,
     next: Option<String>,
@@ -109,6 +111,7 @@ pub(super) async fn page(
         next: last.map(|row| seal(&(row.at_ms, row.id))),
         remarks: remarks.into_iter().take(PAGE).collect(),
         all: query.all,
+        says: may_say(&visitor),
         record,
     };
     render(&page, StatusCode::OK)
@@ -246,6 +249,7 @@ async fn answer_refused(
         frame: visitor.frame("way-remarks", "/remarks"),
         remarks,
         all: false,
+        says: true,
         record: None,
         next: None,
     };
