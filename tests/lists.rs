@@ -343,7 +343,7 @@ fn weight(office: &Office, path: &str, who: &Credentials) -> usize {
         assert_eq!(answer.headers[header::CONTENT_ENCODING], "gzip", "{path}");
         answer.bytes.len()
     };
-    let assets = ["/static/langso.css", "/static/live.js", "/static/paper.js"];
+    let assets = ["/static/langso.css", "/static/live.js", "/static/page.js"];
     fetch(path) + assets.into_iter().map(fetch).sum::<usize>()
 }
 

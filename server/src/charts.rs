@@ -69,6 +69,8 @@ pub fn columns(
         let across = (0..values.len()).into_segmented();
         let mut chart = ChartBuilder::on(area)
             .margin(6)
+            // For the upper half of the highest number.
+            .margin_top(14)
             .x_label_area_size(32)
             .y_label_area_size(60)
             .build_cartesian_2d(across, 0..top + top.div_ceil(10))?;

@@ -90,6 +90,6 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         get("/static/langso.css", ANYBODY),
         get("/static/live.js", ANYBODY),
-        get("/static/paper.js", ANYBODY),
+        get("/static/page.js", ANYBODY),
     ]
 }

@@ -92,7 +92,7 @@ async function sizeOfAssets(page) {
   const window = await page.context().browser().newContext();
   const visit = await window.newPage();
   let bytes = 0;
-  for (const path of ["/static/langso.css", "/static/live.js", "/static/paper.js"]) {
+  for (const path of ["/static/langso.css", "/static/live.js", "/static/page.js"]) {
     const answer = await visit.goto(`${district.url}${path}`);
     bytes += (await answer.request().sizes()).responseBodySize;
   }

@@ -9,6 +9,8 @@ const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile:
 
 /** A page as wide as the screen, on which what can be touched is large enough for a finger. */
 async function fits(page) {
+  const way = await page.locator(".ways a[aria-current]").boundingBox();
+  assert.ok(way.x >= 0 && way.x + way.width <= 360, `${page.url()}: where one is stands at ${way.x} px`);
   const { needed, small } = await page.evaluate(() => {
     const touched = [...document.querySelectorAll("main button, main input:not([type=hidden]), main select, main .button")];
     const shown = touched.filter((one) => one.checkVisibility({ visibilityProperty: true }));

@@ -19,9 +19,9 @@ test("what is folded on the screen is whole on paper, with scripts and without",
   const admin = await logIn(t, "admin");
   const { items } = await asked(admin, "GET", "/v1/directives");
   const { units } = await asked(admin, "GET", "/v1/units");
-  const communes = units.filter((unit) => unit.level === "commune");
   // Of the whole district: its board has a group for each commune.
-  const wide = items.find((directive) => directive.targets.some((unit) => !communes.some(({ id }) => id === unit)));
+  const top = units.find((unit) => unit.level === "district");
+  const wide = items.find((directive) => directive.unit === top.id);
   const bare = await logIn(t, "leader", { javaScriptEnabled: false });
   const page = await logIn(t, "leader");
   await district.still(async () => {
@@ -31,10 +31,15 @@ test("what is folded on the screen is whole on paper, with scripts and without",
         await window.goto(`${district.url}${path}`);
         const screen = await onPaper(window);
         assert.ok(screen.folded > 1 && screen.hidden.length >= least, `${path}: ${JSON.stringify({ ...screen, hidden: screen.hidden.length })}`);
-        if (window === page) await printed(window, name);
-        else await window.emulateMedia({ media: "print" });
+        if (window === page) {
+          await printed(window, name);
+        } else {
+          await window.emulateMedia({ media: "print" });
+          await window.setViewportSize({ width: PAPER, height: 1032 });
+          // What is in sight is known once it is drawn.
+          await window.screenshot();
+        }
         assert.deepEqual((await onPaper(window)).hidden, [], path);
-        await window.setViewportSize({ width: PAPER, height: 1032 });
         const needed = await window.evaluate(() => document.documentElement.scrollWidth);
         assert.ok(needed <= PAPER, `${path}: there is room for ${PAPER} px, and it takes ${needed}`);
       }

@@ -85,7 +85,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/report", Overseer, report::page),
         get("/static/langso.css", Anybody, style),
         get("/static/live.js", Anybody, live_script),
-        get("/static/paper.js", Anybody, paper_script),
+        get("/static/page.js", Anybody, page_script),
     ];
     pages.extend(administration::routes());
     let bounded = pages.into_iter().map(|page| page.up_to(FORM_BYTES));
@@ -140,8 +140,8 @@ async fn live_script() -> Response {
     script(include_str!("../../static/live.js"))
 }
 
-async fn paper_script() -> Response {
-    script(include_str!("../../static/paper.js"))
+async fn page_script() -> Response {
+    script(include_str!("../../static/page.js"))
 }
 
 fn script(text: &'static str) -> Response {

@@ -55,6 +55,16 @@ struct Kind {
     entries: Vec<Line>,
 }
 
+impl Kind {
+    fn has_parents(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.parent.is_empty())
+    }
+
+    fn has_weights(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.weight.is_empty())
+    }
+}
+
 struct Line {
     code: String,
     name_vi: String,
