@@ -311,6 +311,7 @@ impl<S: LocalStore> Session<S> {
 
     /// The call brought no answer: the connection failed.
     pub fn call_failed(&mut self) {
+        self.token_untried = false;
         if let Some(OnItsWay::Sync(id)) = self.on_its_way.take() {
             self.exchange_failed(id);
         }
@@ -344,7 +345,6 @@ impl<S: LocalStore> Session<S> {
         let mut replica = Replica::open(store, identity)?;
         replica.learn_clock(answer.token.server_time_ms, now_ms)?;
         self.holder = Holder::Member(Box::new(replica));
-        self.token_untried = true;
         Ok(Step {
             more: true,
             ..Step::default()
@@ -430,9 +430,11 @@ impl<S: LocalStore> Session<S> {
             "token_missing",
             "device_not_proven",
         ];
-        if unusable.is_about(&about_token) && !self.token_untried {
+        if unusable.is_about(&about_token) {
+            // One that is refused as soon as it was given ends this attempt; the next one asks for another.
+            let untried = std::mem::take(&mut self.token_untried);
             self.keep_token(None)?;
-            return Ok(true);
+            return Ok(!untried);
         }
         let replica = self.replica_mut()?;
         if unusable.is_about(&["cursor_invalid"]) && replica.cursor().is_some() {

@@ -2,9 +2,12 @@
 
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use langso_mobile::{Change, ChangeListener, SyncProgress, SyncStep, Vault, VaultError};
+
+use langso_server::clock::Clock;
 
 use crate::district::{District, KEY, Weather, help, text};
 
@@ -118,6 +121,25 @@ fn a_clock_a_year_off_locks_nobody_out_and_misdates_nothing() {
         assert!((difference.abs() - YEAR_MS).abs() < 60_000);
         assert_eq!(head.status().unwrap().pending, 0);
     }
+}
+
+#[test]
+fn a_phone_that_heard_nothing_since_it_was_enrolled_needs_no_new_code() {
+    static NOW_MS: AtomicI64 = AtomicI64::new(0);
+    fn clock() -> i64 {
+        NOW_MS.load(Ordering::Relaxed)
+    }
+    NOW_MS.store(real_ms(), Ordering::Relaxed);
+    let district = District::at(Clock::manual(clock));
+    let way = district.way();
+    let head = Vault::create_at(text(&district.path("head")), KEY.to_vec(), clock).unwrap();
+    let enrolling = head.enrol(district.code(), way.clone());
+    district.runtime.block_on(enrolling).unwrap();
+    // Its access token ends before it is shown to anybody; the process lives on.
+    NOW_MS.fetch_add(YEAR_MS / 2, Ordering::Relaxed);
+    assert!(district.sync(&head, &way).unwrap().finished);
+    head.record_assistance(help("Lê Thị Hoa")).unwrap();
+    assert_eq!(district.sync(&head, &way).unwrap().total.confirmed, 1);
 }
 
 #[test]

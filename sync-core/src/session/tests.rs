@@ -149,6 +149,28 @@ fn a_token_that_ended_is_asked_for_once() {
         .answered(&problem(401, "token_invalid"), NOW, &mut rng())
         .unwrap_err();
     assert_eq!(refused.code(), "token_invalid", "no endless loop");
+    assert_eq!(
+        next(&mut session, NOW).path,
+        "/v1/token",
+        "the next attempt asks again"
+    );
+}
+
+#[test]
+fn a_token_that_ended_before_its_first_use_asks_nobody_to_sign_in_again() {
+    // In the process that was enrolled, and in one that got a token and lost its connection then.
+    let mut session = enrolled();
+    for name in ["second", "third"] {
+        next(&mut session, NOW);
+        let step = session.answered(&problem(401, "token_expired"), NOW, &mut rng());
+        assert!(step.unwrap().more);
+        assert_eq!(next(&mut session, NOW).path, "/v1/token");
+        let token = json!({ "access_token": name, "expires_at_ms": 1, "server_time_ms": NOW });
+        let token = answer(200, "application/json", token.to_string());
+        assert!(session.answered(&token, NOW, &mut rng()).unwrap().more);
+        next(&mut session, NOW);
+        session.call_failed();
+    }
 }
 
 #[test]
