@@ -427,3 +427,51 @@ fn no_page_is_heavy_however_much_there_is() {
     }
     assert!(heavy.is_empty(), "{heavy:?}");
 }
+
+#[test]
+fn nor_is_one_of_a_whole_province() {
+    let office = Office::new(date(2025, 3, 3));
+    let mut units = "code,parent_code,level,name\n38,,province,Tỉnh Thanh Hóa\n".to_owned();
+    for commune in 14_000..14_166 {
+        units += &format!("{commune},38,commune,Xã Vĩnh Thịnh {commune}\n");
+        for hamlet in 1..25 {
+            units += &format!("{commune}.{hamlet:02},{commune},hamlet,Thôn Đồng Minh {hamlet}\n");
+        }
+    }
+    office.import(&units, date(2024, 1, 1));
+    let leader = office.log_in(office.account("leader", Role::Leader, office.unit("38")));
+    let admin = office.log_in(office.account("admin", Role::Admin, office.unit("38")));
+    let commune = office.unit("14007");
+    let mut heavy = Vec::new();
+    for (who, path) in [
+        (&leader, "/".to_owned()),
+        (&leader, "/charts".to_owned()),
+        (&leader, format!("/charts?unit={commune}")),
+        (&leader, "/records".to_owned()),
+        (&leader, format!("/records?unit={commune}")),
+        (&leader, "/report".to_owned()),
+        (&leader, "/hamlets".to_owned()),
+        (&leader, "/conflicts".to_owned()),
+        (&admin, "/phones".to_owned()),
+        (&admin, "/units".to_owned()),
+        (&admin, format!("/accounts/sheet?unit={commune}")),
+    ] {
+        let bytes = weight(&office, &path, who);
+        println!("{path}: {bytes} bytes");
+        if bytes > PAGE_BYTES {
+            heavy.push((path, bytes));
+        }
+    }
+    assert!(heavy.is_empty(), "{heavy:?}");
+    // What is not in the tree is a click away.
+    let tree = office.shown("/units", &admin);
+    let ids = all_between(&tree, "href=\"/units/", "\"");
+    let units = ids.iter().filter(|id| id.parse::<UnitId>().is_ok());
+    assert_eq!(units.count(), 1 + 166);
+    let page = office.shown(&format!("/units/{commune}"), &admin);
+    assert!(page.contains("Thôn Đồng Minh 24"), "{page}");
+    let charts = office.shown(&format!("/charts?unit={commune}"), &leader);
+    assert!(charts.contains("Thôn Đồng Minh 24"), "its hamlets, each day");
+    let charts = office.shown("/charts", &leader);
+    assert!(charts.contains("Hãy chọn một đơn vị ở trên"), "{charts}");
+}

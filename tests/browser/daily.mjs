@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { today } from "./scene.mjs";
 import { problemsOf } from "./views.mjs";
-import { asked, district, enter, logIn, opened, phoneIn, RECORD } from "./window.mjs";
+import { asked, disagree, district, enter, logIn, opened, phoneIn, RECORD } from "./window.mjs";
 
 test("nobody gets in with a wrong password, and the way back is kept", async (t) => {
   const page = await opened(t);
@@ -72,6 +72,7 @@ test("a conflict is settled by choosing one of its values", async (t) => {
 });
 
 test("a conflict is settled by a third value, and what had been said is kept", async (t) => {
+  await disagree(t);
   const page = await logIn(t, "leader");
   await district.still(async () => {
     await page.goto(`${district.url}/conflicts`);
@@ -234,6 +235,27 @@ test("without scripts everything works but what is live", async (t) => {
   await page.click("button:has-text('Ban hành')");
   await page.waitForURL(/\?done=issued$/);
   assert.ok(await page.isHidden("#live"), "nothing says that the page follows");
+
+  // Words, a file, a conflict, a question to a record, the language.
+  await page.goto(`${district.url}/records`);
+  await page.fill("input[type=search]", "dich vu cong");
+  await page.click("[role=search] button");
+  assert.ok((await page.locator("#records tr").count()) > 0, "words are found");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click(".actions button[value=csv]")]);
+  assert.match(download.suggestedFilename(), /^langso-records-.*\.csv$/);
+  await page.locator("#records a").first().click();
+  await page.selectOption("select[name=kind]", "question");
+  await page.fill("textarea[name=words]", "Thủ tục nào, không có script?");
+  await page.click("main form.fields button");
+  assert.match(await page.textContent("main"), /Thủ tục nào, không có script\?/);
+  const leader = await logIn(t, "leader", { javaScriptEnabled: false });
+  await leader.goto(`${district.url}/conflicts`);
+  const conflicts = await leader.locator(".conflict").count();
+  await leader.locator(".conflict button[name=value]").first().click();
+  assert.match(leader.url(), /done=settled/);
+  assert.ok((await leader.locator(".conflict").count()) < conflicts, "a conflict is settled");
+  await leader.click(".languages a[lang=en]");
+  assert.equal(await leader.textContent("h1"), "Conflicts");
 });
 
 test("what a phone may no longer send waits until somebody decides", async (t) => {

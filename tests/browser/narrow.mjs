@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { today } from "./scene.mjs";
-import { district, logIn } from "./window.mjs";
+import { disagree, district, logIn } from "./window.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
@@ -23,27 +23,34 @@ async function fits(page) {
 }
 
 test("a conflict is settled on a phone, by what was said and by another value", async (t) => {
+  const { hamlet, record } = await disagree(t);
   const page = await logIn(t, "leader", PHONE);
   await district.still(async () => {
     await fits(page);
     await page.locator(".ways a[href='/conflicts']").tap();
     await page.waitForURL(`${district.url}/conflicts`);
     await fits(page);
-    const conflicts = () => page.locator(".conflict").count();
-    const before = await conflicts();
-    assert.ok(before > 1, `${before} conflicts`);
-    await Promise.all([page.waitForEvent("load"), page.locator(".conflict button[name=value]").first().tap()]);
+    const ours = page.locator(`.conflict:has(a[href='/records/${record}'])`);
+    const look = async () => {
+      await page.selectOption(".filter select[name=unit]", hamlet.id);
+      await page.locator(".filter button", { hasText: "Lọc" }).tap();
+      await page.waitForURL(/unit=/);
+      return ours.count();
+    };
+    assert.equal(await look(), 2, "of the outcome and of the people");
+    const people = ours.filter({ hasNot: page.locator("select[name=other]") });
+    await Promise.all([page.waitForEvent("load"), people.locator("button[name=value]").first().tap()]);
     assert.match(await page.textContent(".done[role=status]"), /Đã chọn/);
-    assert.equal(await conflicts(), before - 1);
     await fits(page);
+    assert.equal(await look(), 1);
 
-    const other = page.locator(".conflict form:has(select[name=other])").first();
-    await other.locator("select").selectOption({ index: 1 });
+    const other = ours.locator("form:has(select[name=other])");
+    await other.locator("select").selectOption("hoan_thanh");
     await Promise.all([page.waitForEvent("load"), other.locator("button").tap()]);
-    assert.equal(await conflicts(), before - 2);
+    assert.equal(await ours.count(), 0);
     await page.locator(".tabs a[href*=settled]").tap();
     await page.waitForURL(/state=settled/);
-    assert.ok((await page.locator(".conflict").count()) >= 2);
+    assert.equal(await ours.count(), 2);
     await fits(page);
   });
 });

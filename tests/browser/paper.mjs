@@ -72,3 +72,17 @@ test("an old browser unfolds what is printed, and folds it again", async (t) => 
   await page.pdf({ format: "A4" });
   assert.deepEqual(await page.evaluate(() => window.printing), [["beforeprint", 0], ["afterprint", folded]]);
 });
+
+test("paper is white, also for who works on a dark screen", async (t) => {
+  const page = await logIn(t, "leader", { colorScheme: "dark" });
+  await page.goto(`${district.url}/charts`);
+  const colours = () => page.evaluate(() => {
+    const [bar, word] = ["figure svg rect", "figure svg text"].map((part) => getComputedStyle(document.querySelector(part)).fill);
+    return { ground: getComputedStyle(document.body).backgroundColor, ink: getComputedStyle(document.body).color, bar, word };
+  });
+  const dark = await colours();
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  const paper = await colours();
+  assert.deepEqual(paper, { ground: "rgb(255, 255, 255)", ink: "rgb(0, 0, 0)", bar: "rgb(11, 83, 148)", word: "rgb(51, 51, 51)" });
+  for (const part of Object.keys(paper)) assert.notEqual(dark[part], paper[part], part);
+});

@@ -106,5 +106,18 @@ export async function phoneIn(t, commune, place = 0) {
   return { admin, phone, hamlet, commune: above, member };
 }
 
+/** Two people of a hamlet who say something else about a record without seeing each other: of its outcome and of the people. */
+export async function disagree(t) {
+  const { phone: one, hamlet } = await phoneIn(t);
+  const { phone: other } = await phoneIn(t);
+  const { id } = await one.do("record", ...RECORD);
+  await one.do("sync");
+  await other.do("sync");
+  await one.do("amend", id, "--outcome", "hen_lai", "--people", "2");
+  await other.do("amend", id, "--outcome", "that_bai", "--people", "5");
+  for (const phone of [one, other]) await phone.do("sync");
+  return { hamlet, record: id };
+}
+
 /** What a phone records at the least. */
 export const RECORD = ["--category", "dich_vu_cong", "--channel", "tai_nha", "--outcome", "hoan_thanh", "--people", "1"];

@@ -24,6 +24,9 @@ use crate::realm::{self, RealmError};
 use crate::tree::Tree;
 use crate::units::eras;
 
+/// Most units of which each has a line. Of more, hamlets stand on the page of their commune.
+const MANY: usize = 500;
+
 /// What the form of the page asks; all of it is in the address.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct UnitsQuery {
@@ -52,6 +55,8 @@ struct Line {
     name: String,
     level: String,
     below: usize,
+    /// Whether what is below it follows.
+    listed: bool,
     /// Whether its list of units below stands open.
     open: bool,
     /// How many lists end after it.
@@ -90,6 +95,7 @@ fn lines(words: Words, tree: &Tree, known: &BTreeSet<UnitId>) -> Vec<Line> {
     let roots = tree.roots().iter().filter(|id| known.contains(id));
     let mut open: Vec<(UnitId, usize)> = roots.rev().map(|root| (*root, 0)).collect();
     let (mut lines, mut depths): (Vec<Line>, Vec<usize>) = (Vec::new(), Vec::new());
+    let is_lowest = |id: &UnitId| tree.children(*id).is_empty();
     while let Some((id, depth)) = open.pop() {
         let below: Vec<UnitId> = tree
             .children(id)
@@ -98,18 +104,21 @@ fn lines(words: Words, tree: &Tree, known: &BTreeSet<UnitId>) -> Vec<Line> {
             .filter(|child| known.contains(child))
             .collect();
         let Some(unit) = tree.unit(id) else { continue };
+        let listed = known.len() <= MANY || !below.iter().all(is_lowest);
         lines.push(Line {
             id: id.to_string(),
             code: unit.code.clone(),
             name: unit.name.clone(),
             level: words.code("level", &unit.level),
             below: below.len(),
+            listed,
             // What has units with units below it stands open: the communes are seen at once.
-            open: below.iter().any(|child| !tree.children(*child).is_empty()),
+            open: below.iter().any(|child| !is_lowest(child)),
             ends: 0,
         });
         depths.push(depth);
-        open.extend(below.into_iter().rev().map(|child| (child, depth + 1)));
+        let below = below.into_iter().filter(|_| listed);
+        open.extend(below.rev().map(|child| (child, depth + 1)));
     }
     let next = depths.iter().skip(1).copied().chain([0]);
     for ((line, depth), next) in lines.iter_mut().zip(&depths).zip(next) {
