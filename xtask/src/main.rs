@@ -96,7 +96,16 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "kotlin",
-        command: &["mvn", "-B", "-ntp", "-f", "mobile-ffi/kotlin/pom.xml", "test"],
+        // With the server that the tests before have built.
+        command: &[
+            "mvn",
+            "-B",
+            "-ntp",
+            "-f",
+            "mobile-ffi/kotlin/pom.xml",
+            "-Dserver.built=true",
+            "test",
+        ],
         env: &[],
     },
     Step {
@@ -105,12 +114,8 @@ const STEPS: &[Step] = &[
         env: &[],
     },
     Step {
-        name: "programs for the browser's tests",
-        command: &["cargo", "build", "-p", "langso-server", "--locked"],
-        env: &[],
-    },
-    Step {
         name: "browser",
+        // With the server that the tests before have built.
         command: &["npm", "test", "--prefix", "tests/browser"],
         env: &[],
     },
