@@ -328,17 +328,20 @@ fn responses() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Where inputs are kept that once did harm.
-fn found(target: &Target) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/found")
-        .join(target.name)
+fn fuzz() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
 }
 
-/// Every input that is known by name: the seeds, and what once did harm.
+/// Every input that is kept: the seeds, what guided fuzzing grew out of them, and what once did harm.
 pub fn known(target: &Target) -> Vec<Vec<u8>> {
     let mut inputs = (target.seeds)();
-    if let Ok(files) = std::fs::read_dir(found(target)) {
+    let grown = std::fs::read_to_string(fuzz().join("grown").join(target.name)).unwrap();
+    inputs.extend(
+        grown
+            .lines()
+            .map(|line| HEXLOWER.decode(line.as_bytes()).unwrap()),
+    );
+    if let Ok(files) = std::fs::read_dir(fuzz().join("found").join(target.name)) {
         inputs.extend(files.map(|file| std::fs::read(file.unwrap().path()).unwrap()));
     }
     inputs
