@@ -145,7 +145,12 @@ impl Village {
 
     /// A record that both honest phones have.
     pub fn record(&self) -> RecordId {
-        *self.rows(0).keys().next().unwrap()
+        let others = self.rows(1);
+        let both = self
+            .rows(0)
+            .into_keys()
+            .find(|record| others.contains_key(record));
+        both.unwrap()
     }
 
     /// The document of the hamlet and the month.
