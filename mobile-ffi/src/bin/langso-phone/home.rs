@@ -1,14 +1,14 @@
 //! The directory that is a phone.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use data_encoding::HEXLOWER;
 use langso_mobile::{Vault, VaultError};
+use tempfile::NamedTempFile;
 
 /// A phone's files.
 #[derive(Debug)]
@@ -39,19 +39,25 @@ impl Home<'_> {
         Ok(Vault::create(text(&self.vault())?, self.key()?)?)
     }
 
-    /// Whole or not at all: a key that was cut short would open nothing ever.
+    /// Never over another one, which a vault may have been made with meanwhile.
     fn make_key(&self) -> std::io::Result<()> {
-        let (key, fresh): ([u8; 32], _) = (rand::random(), self.0.join("key.new"));
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(HEXLOWER.encode(&key).as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(fresh, self.key_file())
+        let key: [u8; 32] = rand::random();
+        let fresh = self.written(HEXLOWER.encode(&key).as_bytes())?;
+        match fresh.persist_noclobber(self.key_file()) {
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            named => {
+                named.map_err(|error| error.error)?;
+                File::open(self.0)?.sync_all()
+            }
+        }
+    }
+
+    /// A file that is on disk and has yet to get its name: whole or not at all, and for nobody else to read.
+    fn written(&self, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
+        let mut file = NamedTempFile::new_in(self.0)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        Ok(file)
     }
 
     /// Opens the phone.
@@ -94,10 +100,29 @@ impl Home<'_> {
 
     /// Remembers the server's address.
     pub(crate) fn keep_server(&self, url: &str) -> anyhow::Result<()> {
-        std::fs::write(self.server_file(), url).context("the server file")
+        let fresh = self.written(url.as_bytes()).context("the server file")?;
+        let named = fresh.persist(self.server_file());
+        named.map_err(|error| error.error).context("the server file")?;
+        Ok(())
     }
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
     Ok(path.to_str().context("the path is no text")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_another_process_made_meanwhile_stays_and_nothing_is_left_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home(dir.path());
+        home.make_key().unwrap();
+        let key = home.key().unwrap();
+        home.make_key().unwrap();
+        assert_eq!(home.key().unwrap(), key);
+        assert_eq!(std::fs::read_dir(home.0).unwrap().count(), 1);
+    }
 }
