@@ -150,13 +150,22 @@ fn a_month_too_dense_for_a_snapshot_is_sent_change_by_change() {
     sync(&mut village);
     let mut filling = Filling::of(&village, village.record());
     let chunks: Vec<Vec<u8>> = (1..=6_000).map(|seq| filling.next([0x77; 16], seq)).collect();
-    deliver(&mut village, &chunks);
+    let store = village.app.store().clone();
+    let refresh = |village: &Village| village.runtime.block_on(snapshots::refresh(&store)).unwrap();
+    let (first, rest) = chunks.split_at(100);
+    deliver(&mut village, first);
+    assert_eq!(refresh(&village), 1);
+    deliver(&mut village, rest);
     assert!(village.document().save_for_phones().is_none());
 
-    let (store, runtime) = (village.app.store().clone(), &village.runtime);
-    assert_eq!(runtime.block_on(snapshots::refresh(&store)).unwrap(), 0);
-    let due = store.read_blocking(|conn| log::snapshots_due(conn, 64, 100));
-    assert!(!due.unwrap().contains(&village.id()));
+    assert_eq!(refresh(&village), 0);
+    let (id, due) = (village.id(), |conn: &_| log::snapshots_due(conn, 64, 100));
+    assert!(!store.read_blocking(due).unwrap().contains(&id));
+    let stored = store.read_blocking(|conn| {
+        let (_, row, _) = log::find_document(conn, id)?.expect("it is stored");
+        log::snapshot(conn, row)
+    });
+    assert!(stored.unwrap().is_some(), "the one before is as good as it was");
     assert!(
         store
             .read_blocking(|conn| verify(conn, &village.app.exchange.ingest.master))
@@ -167,7 +176,6 @@ fn a_month_too_dense_for_a_snapshot_is_sent_change_by_change() {
 
     // Nor does an answer bring it whole that would then be refused.
     let heads = vec![HashBytes([7; 32])];
-    let id = village.id();
     let heal = vec![HealQuestion::Heads { document: id, heads }];
     let request = SyncRequest {
         heal,

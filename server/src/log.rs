@@ -480,17 +480,31 @@ pub fn snapshots_due(conn: &Connection, least: u64, limit: usize) -> rusqlite::R
     rows.collect()
 }
 
-/// Stores the snapshot of a document that has these heads, or that there can be none of it until it is twice as large;
-/// nothing if it has moved on.
+/// Stores the snapshot of a document that has these heads; nothing if it has moved on.
 pub fn put_snapshot(
     tx: &Transaction<'_>,
     document: i64,
     heads: &[ChangeHash],
-    bytes: Option<&[u8]>,
+    bytes: &[u8],
 ) -> rusqlite::Result<usize> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO snapshot (document, position, changes, bytes)
          SELECT id, position, changes, ?3 FROM document WHERE id = ?1 AND heads = ?2",
     )?
-    .execute(params![document, join_heads(heads), bytes.unwrap_or_default()])
+    .execute(params![document, join_heads(heads), bytes])
+}
+
+/// There can be no snapshot of a document that has these heads: another one is due when it is twice as large. The one before,
+/// if there is one, stays.
+pub fn put_off_snapshot(
+    tx: &Transaction<'_>,
+    document: i64,
+    heads: &[ChangeHash],
+) -> rusqlite::Result<usize> {
+    tx.prepare_cached(
+        "INSERT INTO snapshot (document, position, changes, bytes)
+         SELECT id, position, changes, x'' FROM document WHERE id = ?1 AND heads = ?2
+         ON CONFLICT (document) DO UPDATE SET changes = excluded.changes",
+    )?
+    .execute(params![document, join_heads(heads)])
 }

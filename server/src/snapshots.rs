@@ -61,19 +61,20 @@ async fn make(store: &Store, id: DocumentId) -> Result<usize, SnapshotError> {
     if bytes.is_none() {
         tracing::error!(document = %id, "saved it is too large or dense for phones, or loaded again another document");
     }
-    let (is_made, put) = (bytes.is_some(), put(store, id, heads, bytes).await?);
-    Ok(if is_made { put } else { 0 })
+    Ok(put(store, id, heads, bytes).await?)
 }
 
+/// Gives how many were stored.
 async fn put(
     store: &Store,
     id: DocumentId,
     heads: Vec<ChangeHash>,
     bytes: Option<Vec<u8>>,
 ) -> Result<usize, WriteError<rusqlite::Error>> {
-    let job = move |tx: &rusqlite::Transaction<'_>| match log::find_document(tx, id)? {
-        Some((_, row, _)) => log::put_snapshot(tx, row, &heads, bytes.as_deref()),
-        None => Ok(0),
+    let job = move |tx: &rusqlite::Transaction<'_>| match (log::find_document(tx, id)?, &bytes) {
+        (Some((_, row, _)), Some(bytes)) => log::put_snapshot(tx, row, &heads, bytes),
+        (Some((_, row, _)), None) => log::put_off_snapshot(tx, row, &heads).map(|_| 0),
+        (None, _) => Ok(0),
     };
     store.write(job).await
 }
