@@ -70,7 +70,7 @@ fn list_query(
         wheres.push_str(" AND (issued_at, record) < (?, ?)");
         values.extend([issued_at.into(), record.to_bytes().to_vec().into()]);
     }
-    values.push((limit as i64).into());
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
     let sql = format!("{DIRECTIVE} WHERE {wheres} ORDER BY issued_at DESC, record DESC LIMIT ?");
     (sql, values)
 }

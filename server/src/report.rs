@@ -7,7 +7,6 @@
 mod xlsx;
 
 use std::collections::BTreeMap;
-use std::slice;
 
 use jiff::civil::Date;
 use rusqlite::Connection;
@@ -25,9 +24,6 @@ use crate::records::{self, Span};
 use crate::tree::{Tree, Unit};
 
 pub use xlsx::workbook;
-
-/// Directives that are read at once.
-const PART: usize = 500;
 
 /// Leave to read what a report is made of.
 #[derive(Clone, Debug)]
@@ -238,21 +234,9 @@ fn of_directives(
         until_ms: Some(end),
     };
     let mut boards = Boards::new(conn, &permits.boards, today)?;
-    let (mut lines, mut issued) = (Vec::new(), Vec::new());
-    let mut after = Some((end, RecordId::from_bytes([0; 16])));
-    while let Some(place) = after {
-        let part = directives::list(
-            conn,
-            &permits.boards,
-            Some(slice::from_ref(&month)),
-            Some(place),
-            PART,
-        )?;
-        let last = part.last().filter(|_| part.len() == PART);
-        after = last.map(|last| (last.issued_at_ms, last.id));
-        issued.extend(part);
-    }
-    for directive in issued {
+    let before_end = Some((end, RecordId::from_bytes([0; 16])));
+    let mut lines = Vec::new();
+    for directive in directives::list(conn, &permits.boards, Some(&[month]), before_end, usize::MAX)? {
         if directives::ended_by(conn, today, &directive)?.is_some() {
             continue;
         }

@@ -17,6 +17,7 @@ use super::charts::{Figure, trend};
 use super::complete;
 use super::frame::{Frame, Visitor};
 use super::hamlets::{Stands, active_days, hamlets};
+use super::pick::MANY;
 use super::render;
 use crate::aggregates::{self, Days, Sums};
 use crate::app::App;
@@ -28,8 +29,6 @@ use crate::records::{self, PhoneRow};
 use crate::remarks;
 use crate::tree::Tree;
 
-/// Most hamlets that are listed below their communes; of more, the communes alone.
-const HAMLETS: usize = 500;
 /// Days in the picture.
 const TREND_DAYS: i32 = 30;
 
@@ -202,8 +201,7 @@ fn groups(visitor: &Visitor, answers: &Answers) -> Vec<Group> {
         *conflicts.entry(tree.heir(*unit).unwrap_or(*unit)).or_default() += n;
     }
     let of = |id: &UnitId| month.get(id).copied().unwrap_or_default();
-    let lowest = units.iter().filter(|id| tree.children(**id).is_empty());
-    let listed = lowest.count() <= HAMLETS;
+    let listed = units.len() <= MANY;
     let mut groups = Vec::new();
     for unit in tree.units().filter(|unit| units.contains(&unit.id)) {
         let below = tree.children(unit.id).iter().copied();

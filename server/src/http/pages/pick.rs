@@ -11,8 +11,8 @@ use super::words::Words;
 use crate::policy::{Permit, Read};
 use crate::tree::Tree;
 
-/// Most units that a list in which one looks has whole.
-const MANY: usize = 500;
+/// Of more units than this a page names those that have units below, and the others where one is chosen.
+pub(super) const MANY: usize = 500;
 
 /// A unit that can be picked.
 pub(super) struct Choice {

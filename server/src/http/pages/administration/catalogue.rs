@@ -146,15 +146,10 @@ async fn shown(
     said: Said<Vec<Difference>>,
 ) -> Result<Response, ApiError> {
     let words = visitor.words;
-    let kind = match query.kind.as_str() {
-        "" => None,
-        word => Some(
-            *KINDS
-                .iter()
-                .find(|kind| **kind == word)
-                .ok_or_else(|| ApiError::parameter("kind"))?,
-        ),
-    };
+    let kind = KINDS.iter().copied().find(|kind| *kind == query.kind);
+    if kind.is_none() && !query.kind.is_empty() {
+        return Err(ApiError::parameter("kind"));
+    }
     let after = paging::after(Some(&query.cursor))?;
     let read = move |conn: &Connection| {
         let entries = catalogue::page(conn, kind, after.as_ref(), PAGE + 1)?;

@@ -16,6 +16,7 @@ use super::filter_day;
 use crate::app::App;
 use crate::http::ApiError;
 use crate::http::pages::frame::{Frame, Visitor};
+use crate::http::pages::pick::MANY;
 use crate::http::pages::render;
 use crate::http::pages::words::Words;
 use crate::i18n::has;
@@ -23,9 +24,6 @@ use crate::policy::Action;
 use crate::realm::{self, RealmError};
 use crate::tree::Tree;
 use crate::units::eras;
-
-/// Most units of which each has a line. Of more, hamlets stand on the page of their commune.
-const MANY: usize = 500;
 
 /// What the form of the page asks; all of it is in the address.
 #[derive(Debug, Default, Deserialize)]
