@@ -11,20 +11,12 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use sync_core::record::Stage;
 
-use crate::harness::office::{Answer, Credentials, Office};
-
-const UNITS: &str = "code,parent_code,level,name
-393,,district,Huyện Vĩnh Lộc
-15367,393,commune,Xã Vĩnh Hưng
-15379,393,commune,Xã Vĩnh Hùng
-15367.01,15367,hamlet,Thôn Bái Xuân
-15379.01,15379,hamlet,Thôn Đồng Mực
-";
+use crate::harness::office::{Answer, Credentials, Office, TWO_COMMUNES};
 
 /// Two hamlets of two communes with a record each, and the district's leader.
 fn district() -> (Office, Credentials) {
     let office = Office::new(date(2025, 3, 3));
-    office.import(UNITS, date(2024, 1, 1));
+    office.import(TWO_COMMUNES, date(2024, 1, 1));
     for (n, code) in ["15367.01", "15379.01"].into_iter().enumerate() {
         let hamlet = office.unit(code);
         let account = office.account(&format!("m{n}"), Role::Member, hamlet);

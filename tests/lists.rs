@@ -16,21 +16,14 @@ use sync_core::edit::{Edit, NewAssistance, Personal};
 use sync_core::ids::{RecordId, UnitId};
 
 use crate::harness::browser::{between, form_to, html, set, unescaped, value};
-use crate::harness::office::{Credentials, Office, OfficePhone};
+use crate::harness::office::{Credentials, Office, OfficePhone, TWO_COMMUNES};
 
-const UNITS: &str = "code,parent_code,level,name
-393,,district,Huyện Vĩnh Lộc
-15367,393,commune,Xã Vĩnh Hưng
-15379,393,commune,Xã Vĩnh Hùng
-15367.01,15367,hamlet,Thôn Bái Xuân
-15379.01,15379,hamlet,Thôn Đồng Mực
-";
 /// What a page may bring over the line, compressed, with style and scripts.
 const PAGE_BYTES: usize = 60_000;
 
 fn district() -> (Office, Credentials) {
     let office = Office::new(date(2025, 3, 3));
-    office.import(UNITS, date(2024, 1, 1));
+    office.import(TWO_COMMUNES, date(2024, 1, 1));
     let admin = office.account("admin", Role::Admin, office.unit("393"));
     let admin = office.log_in(admin);
     (office, admin)

@@ -8,20 +8,13 @@ use serde_json::{Value, json};
 use sync_core::ids::UnitId;
 use sync_core::record::Stage;
 
-use crate::harness::office::{Answer, Credentials, Office, OfficePhone};
+use crate::harness::office::{Answer, Credentials, Office, OfficePhone, TWO_COMMUNES};
 
-const UNITS: &str = "code,parent_code,level,name
-393,,district,Huyện Vĩnh Lộc
-15367,393,commune,Xã Vĩnh Hưng
-15379,393,commune,Xã Vĩnh Hùng
-15367.01,15367,hamlet,Thôn Bái Xuân
-15379.01,15379,hamlet,Thôn Đồng Mực
-";
 const HOUR_MS: i64 = 3_600_000;
 
 fn district() -> Office {
     let office = Office::new(date(2025, 3, 3));
-    office.import(UNITS, date(2024, 1, 1));
+    office.import(TWO_COMMUNES, date(2024, 1, 1));
     office
 }
 

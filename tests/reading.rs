@@ -8,20 +8,12 @@ use sync_core::edit::{AssistanceField, Edit};
 use sync_core::ids::RecordId;
 
 use crate::harness::browser::{alerts, form_to, html, leads_to, links, set};
-use crate::harness::office::{Credentials, Office};
-
-const UNITS: &str = "code,parent_code,level,name
-393,,district,Huyện Vĩnh Lộc
-15367,393,commune,Xã Vĩnh Hưng
-15379,393,commune,Xã Vĩnh Hùng
-15367.01,15367,hamlet,Thôn Bái Xuân
-15379.01,15379,hamlet,Thôn Đồng Mực
-";
+use crate::harness::office::{Credentials, Office, TWO_COMMUNES};
 
 /// Two hamlets of two communes with a record each, and the district's leader.
 fn district() -> (Office, Credentials) {
     let office = Office::new(date(2025, 3, 3));
-    office.import(UNITS, date(2024, 1, 1));
+    office.import(TWO_COMMUNES, date(2024, 1, 1));
     for code in ["15367.01", "15379.01"] {
         let hamlet = office.unit(code);
         let mut phone = office.phone(office.account(code, Role::Member, hamlet));
@@ -121,7 +113,7 @@ fn a_pc_that_was_set_up_in_english_begins_in_vietnamese() {
 #[test]
 fn the_page_of_a_record_says_who_did_what_to_it_when_and_on_which_phone() {
     let office = Office::new(date(2025, 3, 3));
-    office.import(UNITS, date(2024, 1, 1));
+    office.import(TWO_COMMUNES, date(2024, 1, 1));
     let (commune, hamlet) = (office.unit("15367"), office.unit("15367.01"));
     let lan = office.person("lan", "Nguyễn Thị Lan", Role::Member, hamlet);
     let minh = office.person("minh", "Trần Văn Minh", Role::Member, hamlet);

@@ -5,20 +5,12 @@ use langso_server::policy::Role;
 use serde_json::{Value, json};
 use sync_core::ids::UnitId;
 
-use crate::harness::office::{Credentials, Office, OfficePhone};
-
-const UNITS: &str = "code,parent_code,level,name
-393,,district,Huyện Vĩnh Lộc
-15367,393,commune,Xã Vĩnh Hưng
-15379,393,commune,Xã Vĩnh Hùng
-15367.01,15367,hamlet,Thôn Bái Xuân
-15379.01,15379,hamlet,Thôn Đồng Mực
-";
+use crate::harness::office::{Credentials, Office, OfficePhone, TWO_COMMUNES};
 
 /// Two hamlets of two communes, each with a record of a citizen called Nguyễn Thị Lan.
 fn district() -> (Office, [UnitId; 2], Vec<OfficePhone>) {
     let office = Office::new(date(2025, 3, 3));
-    office.import(UNITS, date(2024, 1, 1));
+    office.import(TWO_COMMUNES, date(2024, 1, 1));
     let hamlets = ["15367.01", "15379.01"].map(|code| office.unit(code));
     let phones = hamlets.iter().enumerate().map(|(n, hamlet)| {
         let account = office.account(&format!("m{n}"), Role::Member, *hamlet);

@@ -40,6 +40,15 @@ use tower::ServiceExt;
 
 use super::described;
 
+/// Two communes whose names differ by their signs alone, each with one hamlet.
+pub const TWO_COMMUNES: &str = "code,parent_code,level,name
+393,,district,Huyện Vĩnh Lộc
+15367,393,commune,Xã Vĩnh Hưng
+15379,393,commune,Xã Vĩnh Hùng
+15367.01,15367,hamlet,Thôn Bái Xuân
+15379.01,15379,hamlet,Thôn Đồng Mực
+";
+
 /// An answer.
 pub struct Answer {
     pub status: StatusCode,
